@@ -1,0 +1,16 @@
+# Compiler flags that hold for every target of the project.
+add_compile_definitions(_GNU_SOURCE QN_VERSION="${PROJECT_VERSION}")
+add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+                    -Wwrite-strings -Wpointer-arith -Wundef -fno-common)
+if(QUINTAIN_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(QUINTAIN_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(QUINTAIN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+include_directories(${PROJECT_SOURCE_DIR})
