@@ -1,0 +1,58 @@
+/*
+ * The loop: one thread's clocks, timers, descriptors and the things it puts off to the turn's end.
+ *
+ * Purpose: everything that runs, runs in a turn of a loop. The clocks are read once a turn and
+ * handed down; a simulated loop has the same face and a clock that jumps to the next timer.
+ * Units: nanoseconds; now_ns is CLOCK_MONOTONIC, wall_ns since 1970.
+ * Ownership: loop_release() does not close the descriptors that others registered.
+ * Errors: 0 or -errno. Threads: one loop, one thread; loop_stop() may be called by its own handlers
+ * only.
+ * Source: epoll(7), epoll_pwait2(2).
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include "emulator/base/timers.h"
+
+struct loop_watch {
+	void (*ready)(struct loop_watch *watch, uint32_t events); /* EPOLL* bits */
+};
+
+/* Work for the end of the turn, when no handler stands on the objects that it frees. */
+struct loop_deferred {
+	struct loop_deferred *next;
+	void (*run)(struct loop_deferred *deferred);
+};
+
+struct loop {
+	struct timers timers;
+	int64_t now_ns, wall_ns;
+	bool simulated;
+	bool stopping;
+	int epoll_fd;
+	struct loop_deferred *deferred;
+	uint64_t turns, timer_late_max_ns;
+};
+
+int loop_init(struct loop *loop);
+/* A loop without descriptors whose clock starts at now_ns = 0 and only timers move. */
+void loop_init_simulated(struct loop *loop, int64_t wall_start_ns);
+void loop_release(struct loop *loop);
+
+/* Level-triggered. */
+int loop_add(struct loop *loop, int fd, uint32_t events, struct loop_watch *watch);
+int loop_change(struct loop *loop, int fd, uint32_t events, struct loop_watch *watch);
+void loop_remove(struct loop *loop, int fd);
+
+void loop_defer(struct loop *loop, struct loop_deferred *deferred);
+
+/* Runs until loop_stop(), or, simulated, until no timer is left or the clock passes until_ns. */
+int loop_run(struct loop *loop, int64_t until_ns);
+void loop_stop(struct loop *loop);
+
+static inline void loop_timer(struct loop *loop, struct timer *timer, int64_t in_ns)
+{
+	timer_arm(&loop->timers, timer, loop->now_ns + in_ns);
+}
+
+#endif
