@@ -1,0 +1,454 @@
+#include "emulator/fleet/config.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define NAME_MAX_LEN 63 /* what a master of ours remembers of an id */
+#define AUTO_ADDRESS UINT32_C(0x7f010001) /* 127.1.0.1 */
+#define AUTO_ADDRESS_END UINT32_C(0x7ffffffe)
+
+static const char *const reply_words[] = { "queued", "done", NULL };
+static const char *const report_words[] = { "none", "http", NULL };
+static const char *const listen_words[] = { "auto", "each", NULL };
+
+static const struct setting host_settings[] = {
+	{ .name = "host", .kind = SETTING_STRING, .offset = offsetof(struct host_config, host),
+	  .def = "127.0.0.1", .help = "an IPv4 address, or a name that resolves to one" },
+	{ .name = "port", .kind = SETTING_INT, .offset = offsetof(struct host_config, port),
+	  .def = "8081", .min = 1, .max = 65535, .help = "its TCP port" },
+	{ .name = NULL },
+};
+const struct setting_table host_table = { .title = "an address on the network",
+					  .size = sizeof(struct host_config),
+					  .settings = host_settings,
+					  .origin_offset = SIZE_MAX };
+
+static const struct setting report_host_settings[] = {
+	{ .name = "host", .kind = SETTING_STRING, .offset = offsetof(struct host_config, host),
+	  .def = "", .help = "an IPv4 address or a name; empty: the master's" },
+	{ .name = "port", .kind = SETTING_INT, .offset = offsetof(struct host_config, port),
+	  .def = "8080", .min = 1, .max = 65535, .help = "its HTTP port" },
+	{ .name = NULL },
+};
+static const struct setting_table report_host_table = { .title = "where hits are reported",
+							.size = sizeof(struct host_config),
+							.settings = report_host_settings,
+							.origin_offset = SIZE_MAX };
+
+#define HIT(member) offsetof(struct group_config, hit.member) - offsetof(struct group_config, hit)
+static const struct setting hit_settings[] = {
+	{ .name = "probability", .kind = SETTING_FLOAT, .offset = HIT(probability), .def = "0.5",
+	  .fmin = 0, .fmax = 1, .help = "how likely an activation is hit at all" },
+	{ .name = "after", .kind = SETTING_DIST, .offset = HIT(after),
+	  .def = "uniform(200ms, 4s)", .help = "when, from the moment it stands active" },
+	{ .name = "value", .kind = SETTING_INT, .offset = HIT(value), .def = "1", .min = -1000000,
+	  .max = 1000000, .help = "hit_value of a reported hit" },
+	{ .name = "report", .kind = SETTING_WORD, .offset = HIT(report), .def = "none",
+	  .words = report_words,
+	  .help = "whether a hit is told: the snyper wire has no message for it, http has" },
+	{ .name = "report_to", .kind = SETTING_GROUP, .offset = HIT(report_to),
+	  .sub = &report_host_table, .help = "where to, with report = \"http\"" },
+	{ .name = NULL },
+};
+static const struct setting_table hit_table = { .title = "hits, decided by the seed",
+						.size = sizeof(((struct group_config *)0)->hit),
+						.settings = hit_settings,
+						.origin_offset = SIZE_MAX };
+
+#define GROUP(member) offsetof(struct group_config, member)
+static const struct setting group_settings[] = {
+	{ .name = "name", .kind = SETTING_STRING, .offset = GROUP(name), .def = "target_%d",
+	  .help = "the targets' ids; %d (or %04d) stands for the number" },
+	{ .name = "label", .kind = SETTING_STRING, .offset = GROUP(label), .def = "",
+	  .help = "the group's own name, for selectors and results; empty: its number" },
+	{ .name = "count", .kind = SETTING_INT, .offset = GROUP(count), .def = "1", .min = 1,
+	  .max = 10000000, .help = "how many targets" },
+	{ .name = "first", .kind = SETTING_INT, .offset = GROUP(first), .def = "1", .min = 0,
+	  .max = 1000000000, .help = "the number of the first" },
+	{ .name = "addresses", .kind = SETTING_STRINGS, .offset = GROUP(addresses),
+	  .help = "where they live: addresses, ranges, networks; absent: from 127.1.0.1 on" },
+	{ .name = "tags", .kind = SETTING_STRINGS, .offset = GROUP(tags),
+	  .help = "words that selectors find them by" },
+	{ .name = "profile", .kind = SETTING_WORD, .offset = GROUP(profile), .def = "pico",
+	  .words = qn_snyper_profile_names, .help = "whose habits they have on the wire" },
+	{ .name = "reply", .kind = SETTING_WORD, .offset = GROUP(reply), .def = "queued",
+	  .words = reply_words,
+	  .help = "answer when the move is queued (as the firmware) or when it is done" },
+	{ .name = "boot", .kind = SETTING_DIST, .offset = GROUP(boot), .def = "0s",
+	  .help = "from power to the first registration" },
+	{ .name = "rise", .kind = SETTING_DIST, .offset = GROUP(rise), .def = "500ms",
+	  .help = "how long standing up takes" },
+	{ .name = "fall", .kind = SETTING_DIST, .offset = GROUP(fall), .def = "500ms",
+	  .help = "how long lying down takes" },
+	{ .name = "hit", .kind = SETTING_GROUP, .offset = GROUP(hit), .sub = &hit_table,
+	  .help = "what an active target feels" },
+	{ .name = "poll", .kind = SETTING_DURATION, .offset = GROUP(poll_ns), .def = "10ms",
+	  .min = 0, .max = 60 * NS_PER_S, .help = "how often the sensor is read" },
+	{ .name = "line_limit", .kind = SETTING_INT, .offset = GROUP(line_limit), .def = "32768",
+	  .min = 256, .max = 65000, .help = "the longest line that is taken, in bytes" },
+	{ .name = "connections", .kind = SETTING_INT, .offset = GROUP(connections_max),
+	  .def = "64", .min = 1, .max = 65535,
+	  .help = "at most so many at a time to one target; more are closed" },
+	{ .name = "queue", .kind = SETTING_INT, .offset = GROUP(queue_max), .def = "8", .min = 1,
+	  .max = 1024, .help = "moves that may wait; more are answered with an error" },
+	{ .name = NULL },
+};
+static const struct setting_table group_table = { .title = "one group of targets",
+						  .size = sizeof(struct group_config),
+						  .settings = group_settings,
+						  .origin_offset = GROUP(origin) };
+
+#define RETRY(member)                                                                              \
+	offsetof(struct fleet_config, retry.member) - offsetof(struct fleet_config, retry)
+static const struct setting retry_settings[] = {
+	{ .name = "attempts", .kind = SETTING_INT, .offset = RETRY(attempts), .def = "0", .min = 0,
+	  .max = 1000000, .help = "give up after so many; 0: never; 1: as the firmware" },
+	{ .name = "first", .kind = SETTING_DURATION, .offset = RETRY(first_ns), .def = "500ms",
+	  .min = NS_PER_MS, .max = 3600 * NS_PER_S, .help = "the first pause; it doubles" },
+	{ .name = "max", .kind = SETTING_DURATION, .offset = RETRY(max_ns), .def = "10s",
+	  .min = NS_PER_MS, .max = 24 * 3600 * NS_PER_S, .help = "the longest pause" },
+	{ .name = NULL },
+};
+static const struct setting_table retry_table = {
+	.title = "when a registration fails",
+	.size = sizeof(((struct fleet_config *)0)->retry),
+	.settings = retry_settings,
+	.origin_offset = SIZE_MAX,
+};
+
+#define REREGISTER(member)                                                                         \
+	offsetof(struct fleet_config, reregister.member) -                                         \
+		offsetof(struct fleet_config, reregister)
+static const struct setting reregister_settings[] = {
+	{ .name = "every", .kind = SETTING_DURATION, .offset = REREGISTER(every_ns), .def = "0s",
+	  .min = 0, .max = 24 * 3600 * NS_PER_S, .help = "again so often; 0: once, as the firmware" },
+	{ .name = "silence", .kind = SETTING_DURATION, .offset = REREGISTER(silence_ns),
+	  .def = "0s", .min = 0, .max = 24 * 3600 * NS_PER_S,
+	  .help = "again when no command came for so long; 0: never" },
+	{ .name = NULL },
+};
+static const struct setting_table reregister_table = {
+	.title = "registering again",
+	.size = sizeof(((struct fleet_config *)0)->reregister),
+	.settings = reregister_settings,
+	.origin_offset = SIZE_MAX,
+};
+
+#define FLEET(member) offsetof(struct fleet_config, member)
+static const struct setting fleet_settings[] = {
+	{ .name = "master", .kind = SETTING_GROUP, .offset = FLEET(master), .sub = &host_table,
+	  .help = "where the targets register" },
+	{ .name = "port", .kind = SETTING_INT, .offset = FLEET(port), .def = "0", .min = 0,
+	  .max = 65535, .help = "where the targets listen; 0: the master's number, as the range does" },
+	{ .name = "listen", .kind = SETTING_WORD, .offset = FLEET(listen), .def = "auto",
+	  .words = listen_words, .help = "a listener for each target, opened once it has registered" },
+	{ .name = "ramp", .kind = SETTING_FLOAT, .offset = FLEET(ramp_per_s), .def = "200",
+	  .fmin = 0, .fmax = 10000000, .help = "targets switched on a second; 0: all at once" },
+	{ .name = "answer_timeout", .kind = SETTING_DURATION, .offset = FLEET(answer_timeout_ns),
+	  .def = "5s", .min = NS_PER_MS, .max = 3600 * NS_PER_S,
+	  .help = "for a registration to connect, and again for its answer" },
+	{ .name = "retry", .kind = SETTING_GROUP, .offset = FLEET(retry), .sub = &retry_table,
+	  .help = "when a registration fails" },
+	{ .name = "reregister", .kind = SETTING_GROUP, .offset = FLEET(reregister),
+	  .sub = &reregister_table, .help = "registering again while in service" },
+	{ .name = "connections", .kind = SETTING_INT, .offset = FLEET(connections_max), .def = "0",
+	  .min = 0, .max = 1000000,
+	  .help = "reserved for all targets together; 0: what the descriptors allow" },
+	{ .name = "buffers", .kind = SETTING_INT, .offset = FLEET(buffer_bytes), .def = "33554432",
+	  .min = 1048576, .max = INT64_C(8589934592),
+	  .help = "bytes for half-read lines and unsent answers" },
+	{ .name = "groups", .kind = SETTING_LIST, .offset = FLEET(groups), .sub = &group_table,
+	  .required = true, .help = "the targets" },
+	{ .name = NULL },
+};
+const struct setting_table fleet_table = { .title = "virtual targets",
+					   .size = sizeof(struct fleet_config),
+					   .settings = fleet_settings,
+					   .origin_offset = FLEET(origin) };
+
+struct net_addr host_resolve(struct settings *settings, const struct setting_origin *origin,
+			     const char *setting, const struct host_config *host)
+{
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found;
+	struct net_addr addr = { 0, (uint16_t)host->port };
+
+	if (net_ip_parse(host->host, strlen(host->host), &addr.ip))
+		return addr;
+	if (getaddrinfo(host->host, NULL, &hints, &found) != 0) {
+		settings_error(settings, origin, setting,
+			       "\"%s\" is no IPv4 address and no name that resolves to one",
+			       host->host);
+		return addr;
+	}
+	addr.ip = ntohl(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr);
+	freeaddrinfo(found);
+	return addr;
+}
+
+/* ---- names ---- */
+
+/* One %d with an optional width, "%%" not needed: ids are plain words. */
+static bool pattern_ok(const char *pattern, bool *ret_numbered)
+{
+	const char *at = strchr(pattern, '%');
+
+	*ret_numbered = at != NULL;
+	if (at == NULL)
+		return true;
+	at++;
+	for (int digits = 0; *at >= '0' && *at <= '9' && digits < 2; digits++)
+		at++;
+	return *at == 'd' && strchr(at, '%') == NULL;
+}
+
+static void write_name(const char *pattern, int64_t number, char *name, size_t cap)
+{
+	const char *percent = strchr(pattern, '%');
+
+	if (percent == NULL) {
+		snprintf(name, cap, "%s", pattern);
+		return;
+	}
+	const char *end = strchr(percent, 'd');
+	bool zeros = percent[1] == '0';
+	int width = atoi(percent + 1);
+	snprintf(name, cap, zeros ? "%.*s%0*lld%s" : "%.*s%*lld%s", (int)(percent - pattern), pattern,
+		 width, (long long)number, end + 1);
+}
+
+static bool check_pattern(struct settings *settings, struct group_config *group)
+{
+	char longest[256];
+	bool numbered;
+
+	if (!pattern_ok(group->name, &numbered) || group->name[0] == '\0') {
+		settings_error(settings, &group->origin, "name",
+			       "\"%s\" is no name; expected one with at most one %%d, e.g. \"target_%%d\"",
+			       group->name);
+		return false;
+	}
+	if (!numbered && group->count > 1) {
+		settings_error(settings, &group->origin, "name",
+			       "\"%s\" would name %lld targets alike; expected a %%d in it",
+			       group->name, (long long)group->count);
+		return false;
+	}
+	for (const char *at = group->name; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || *at == ',' || *at == '&') {
+			settings_error(settings, &group->origin, "name",
+				       "a name holds no control characters, ',' or '&'");
+			return false;
+		}
+	write_name(group->name, group->first + group->count - 1, longest, sizeof(longest));
+	if (strlen(longest) > NAME_MAX_LEN) {
+		settings_error(settings, &group->origin, "name",
+			       "\"%s\" has %zu bytes; expected at most %d", longest, strlen(longest),
+			       NAME_MAX_LEN);
+		return false;
+	}
+	return true;
+}
+
+static bool write_names(struct settings *settings, const struct group_config *group,
+			const char **names)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	for (int64_t i = 0; i < group->count; i++) {
+		write_name(group->name, group->first + i, name, sizeof(name));
+		char *copy = settings_alloc(settings, strlen(name) + 1);
+		if (copy == NULL)
+			return false;
+		strcpy(copy, name);
+		names[i] = copy;
+	}
+	return true;
+}
+
+/* ---- addresses ---- */
+
+static bool check_addresses(struct settings *settings, struct group_config *group,
+			    uint32_t *next_auto)
+{
+	const char *expected;
+
+	for (size_t i = 0; i < group->addresses.count; i++)
+		if (!addresses_add(&group->list, group->addresses.at[i], &expected)) {
+			settings_error(settings, &group->origin, "addresses", "\"%s\": %s",
+				       group->addresses.at[i], expected);
+			return false;
+		}
+	if (group->list.count == 0) {
+		if ((uint64_t)*next_auto + (uint64_t)group->count - 1 > AUTO_ADDRESS_END) {
+			settings_error(settings, &group->origin, "count",
+				       "127.0.0.0/8 has no addresses left for %lld targets",
+				       (long long)group->count);
+			return false;
+		}
+		group->list.ranges[0].first = *next_auto;
+		group->list.ranges[0].last = *next_auto + (uint32_t)group->count - 1;
+		group->list.count = 1;
+		*next_auto += (uint32_t)group->count;
+	}
+	if (addresses_total(&group->list) < (uint64_t)group->count) {
+		settings_error(settings, &group->origin, "addresses",
+			       "holds %llu addresses; %lld targets need one each",
+			       (unsigned long long)addresses_total(&group->list),
+			       (long long)group->count);
+		return false;
+	}
+	return true;
+}
+
+/* ---- clashes ---- */
+
+static int by_name(const void *a, const void *b, void *names)
+{
+	const char **all = names;
+
+	return strcmp(all[*(const uint32_t *)a], all[*(const uint32_t *)b]);
+}
+
+static int by_ip(const void *a, const void *b, void *ips)
+{
+	const uint32_t *all = ips;
+	uint32_t x = all[*(const uint32_t *)a], y = all[*(const uint32_t *)b];
+
+	return x < y ? -1 : x > y;
+}
+
+static const struct group_config *group_of(const struct fleet_config *fleet, uint32_t number)
+{
+	const struct group_config *group = fleet->groups.at;
+
+	for (;; group++) {
+		if (number < group->count)
+			return group;
+		number -= (uint32_t)group->count;
+	}
+}
+
+static void find_clashes(struct settings *settings, const struct fleet_config *fleet)
+{
+	uint32_t *order = malloc(fleet->targets * sizeof(*order));
+	char text[24];
+
+	if (order == NULL)
+		return;
+	for (uint32_t i = 0; i < fleet->targets; i++)
+		order[i] = i;
+	qsort_r(order, fleet->targets, sizeof(*order), by_name, (void *)fleet->names);
+	for (uint32_t i = 1; i < fleet->targets; i++)
+		if (strcmp(fleet->names[order[i - 1]], fleet->names[order[i]]) == 0) {
+			uint32_t later = order[i] > order[i - 1] ? order[i] : order[i - 1];
+			settings_error(settings, &group_of(fleet, later)->origin, "name",
+				       "two targets would be called \"%s\"; ids must differ",
+				       fleet->names[later]);
+			break;
+		}
+	qsort_r(order, fleet->targets, sizeof(*order), by_ip, fleet->ips);
+	for (uint32_t i = 1; i < fleet->targets; i++)
+		if (fleet->ips[order[i - 1]] == fleet->ips[order[i]]) {
+			uint32_t later = order[i] > order[i - 1] ? order[i] : order[i - 1];
+			net_addr_text((struct net_addr){ fleet->ips[later], 0 }, text, sizeof(text));
+			text[strlen(text) - 2] = '\0';
+			settings_error(settings, &group_of(fleet, later)->origin, "addresses",
+				       "two targets would live on %s; a master tells them apart by it",
+				       text);
+			break;
+		}
+	free(order);
+}
+
+/* ---- */
+
+static void share(struct settings *settings, struct fleet_config *fleet,
+		  struct group_config *group, struct net_addr master)
+{
+	struct target_group *shared = &group->shared;
+
+	*shared = (struct target_group){
+		.name = group->label,
+		.profile = qn_snyper_profile((enum qn_snyper_profile_id)group->profile),
+		.master = master,
+		.port = fleet->port != 0 ? (uint16_t)fleet->port : master.port,
+		.reply = (enum target_reply)group->reply,
+		.boot = group->boot,
+		.rise = group->rise,
+		.fall = group->fall,
+		.answer_timeout_ns = fleet->answer_timeout_ns,
+		.attempts = fleet->retry.attempts,
+		.retry_first_ns = fleet->retry.first_ns,
+		.retry_max_ns = fleet->retry.max_ns,
+		.reregister_every_ns = fleet->reregister.every_ns,
+		.reregister_silence_ns = fleet->reregister.silence_ns,
+		.hit_probability = group->hit.probability,
+		.hit_after = group->hit.after,
+		.poll_ns = group->poll_ns,
+		.report_hit = (enum target_report)group->hit.report,
+		.report_to = { master.ip, (uint16_t)group->hit.report_to.port },
+		.hit_value = group->hit.value,
+		.line_limit = (uint32_t)group->line_limit,
+		.connections_max = (uint16_t)group->connections_max,
+		.queue_max = (uint16_t)group->queue_max,
+	};
+	if (group->hit.report_to.host[0] != '\0')
+		shared->report_to = host_resolve(settings, &group->origin, "hit",
+						 &group->hit.report_to);
+}
+
+static void label_groups(struct settings *settings, struct fleet_config *fleet)
+{
+	struct group_config *groups = fleet->groups.at;
+
+	for (size_t i = 0; i < fleet->groups.count; i++) {
+		if (groups[i].label[0] == '\0') {
+			char *label = settings_alloc(settings, 24);
+			snprintf(label, 24, "%zu", i + 1);
+			groups[i].label = label;
+		}
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(groups[j].label, groups[i].label) == 0)
+				settings_error(settings, &groups[i].origin, "label",
+					       "another group is labelled \"%s\"", groups[i].label);
+	}
+}
+
+void fleet_config_check(struct settings *settings, struct fleet_config *fleet)
+{
+	struct group_config *groups = fleet->groups.at;
+	uint32_t next_auto = AUTO_ADDRESS;
+	uint64_t total = 0;
+	bool ok = true;
+
+	if (!fleet->present)
+		return;
+	if (fleet->retry.max_ns < fleet->retry.first_ns)
+		settings_error(settings, &fleet->origin, "retry", "max is shorter than first");
+	struct net_addr master = host_resolve(settings, &fleet->origin, "master", &fleet->master);
+	label_groups(settings, fleet);
+	for (size_t i = 0; i < fleet->groups.count; i++) {
+		ok &= check_pattern(settings, &groups[i]);
+		ok &= check_addresses(settings, &groups[i], &next_auto);
+		share(settings, fleet, &groups[i], master);
+		total += (uint64_t)groups[i].count;
+	}
+	if (!ok || total > 50000000)
+		return;
+	fleet->targets = (uint32_t)total;
+	fleet->names = settings_alloc(settings, total * sizeof(*fleet->names) + 1);
+	fleet->ips = settings_alloc(settings, total * sizeof(*fleet->ips) + 1);
+	uint32_t number = 0;
+	for (size_t i = 0; i < fleet->groups.count; i++) {
+		if (!write_names(settings, &groups[i], fleet->names + number))
+			return;
+		for (int64_t j = 0; j < groups[i].count; j++)
+			fleet->ips[number++] = addresses_at(&groups[i].list, (uint64_t)j);
+	}
+	find_clashes(settings, fleet);
+}

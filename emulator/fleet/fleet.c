@@ -1,0 +1,146 @@
+#include "emulator/fleet/fleet.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+
+static int64_t ramp_due(const struct fleet *fleet, uint32_t i)
+{
+	double rate = fleet->config->ramp_per_s;
+
+	return fleet->ramp_start_ns + (rate > 0 ? (int64_t)((double)i / rate * 1e9) : 0);
+}
+
+static void ramp(struct timer *timer, int64_t now_ns)
+{
+	struct fleet *fleet = OF(timer, struct fleet, ramp);
+
+	while (fleet->switched_on < fleet->count && ramp_due(fleet, fleet->switched_on) <= now_ns)
+		target_power_on(&fleet->targets[fleet->switched_on++]);
+	if (fleet->switched_on < fleet->count)
+		timer_arm(&fleet->env.loop->timers, timer, ramp_due(fleet, fleet->switched_on));
+}
+
+void fleet_start(struct fleet *fleet)
+{
+	fleet->ramp_start_ns = fleet->env.loop->now_ns;
+	timer_arm(&fleet->env.loop->timers, &fleet->ramp, fleet->ramp_start_ns);
+}
+
+/* ---- what selectors ask ---- */
+
+static const struct target *target_at(const void *context, uint32_t i)
+{
+	return &((const struct fleet *)context)->targets[i];
+}
+
+static const char *name_of(const void *context, uint32_t i)
+{
+	return target_at(context, i)->name;
+}
+
+static bool is(const char *word, const char *text, size_t len)
+{
+	return strlen(word) == len && memcmp(word, text, len) == 0;
+}
+
+static bool in_group(const void *context, uint32_t i, const char *group, size_t len)
+{
+	return is(target_at(context, i)->group->name, group, len);
+}
+
+static bool has_tag(const void *context, uint32_t i, const char *tag, size_t len)
+{
+	const struct group_config *group =
+		OF(target_at(context, i)->group, struct group_config, shared);
+
+	for (size_t t = 0; t < group->tags.count; t++)
+		if (is(group->tags.at[t], tag, len))
+			return true;
+	return false;
+}
+
+static bool in_state(const void *context, uint32_t i, const char *state, size_t len)
+{
+	return is(target_state_name((enum target_state)target_at(context, i)->state), state, len);
+}
+
+/* ---- */
+
+static size_t queue_total(const struct fleet_config *config, bool *ret_late)
+{
+	const struct group_config *groups = config->groups.at;
+	size_t total = 0;
+
+	*ret_late = false;
+	for (size_t i = 0; i < config->groups.count; i++) {
+		total += (size_t)groups[i].count * (size_t)groups[i].queue_max;
+		*ret_late |= groups[i].reply == TARGET_REPLY_DONE;
+	}
+	return total;
+}
+
+static void build(struct fleet *fleet)
+{
+	const struct group_config *groups = fleet->config->groups.at;
+	struct target_move *queue = fleet->moves;
+	uint32_t number = 0;
+
+	for (size_t g = 0; g < fleet->config->groups.count; g++)
+		for (int64_t i = 0; i < groups[g].count; i++, number++) {
+			target_init(&fleet->targets[number], &fleet->env, &groups[g].shared, number,
+				    fleet->config->names[number], fleet->config->ips[number], queue);
+			queue += groups[g].queue_max;
+		}
+}
+
+int fleet_new(struct loop *loop, struct net *net, struct events *events,
+	      const struct fleet_config *config, uint64_t seed, struct fleet **ret)
+{
+	struct fleet *fleet = calloc(1, sizeof(*fleet));
+	bool late;
+	int rc = -ENOMEM;
+
+	if (fleet == NULL)
+		return rc;
+	size_t moves = queue_total(config, &late);
+	fleet->config = config;
+	fleet->count = config->targets;
+	fleet->targets = calloc(fleet->count, sizeof(*fleet->targets));
+	fleet->moves = calloc(moves, sizeof(*fleet->moves));
+	if (fleet->targets == NULL || fleet->moves == NULL)
+		goto fail;
+	rc = target_env_init(&fleet->env, loop, net, events, seed, late ? moves : 1);
+	if (rc < 0)
+		goto fail;
+	build(fleet);
+	fleet->ramp.fire = ramp;
+	fleet->subject = (struct selector_subject){ .count = fleet->count,
+						    .name = name_of,
+						    .in_group = in_group,
+						    .has_tag = has_tag,
+						    .in_state = in_state,
+						    .context = fleet };
+	*ret = fleet;
+	return 0;
+fail:
+	free(fleet->targets);
+	free(fleet->moves);
+	free(fleet);
+	return rc;
+}
+
+void fleet_free(struct fleet *fleet)
+{
+	if (fleet == NULL)
+		return;
+	timer_cancel(&fleet->env.loop->timers, &fleet->ramp);
+	for (uint32_t i = 0; i < fleet->count; i++)
+		target_release(&fleet->targets[i]);
+	target_env_release(&fleet->env);
+	free(fleet->targets);
+	free(fleet->moves);
+	free(fleet);
+}

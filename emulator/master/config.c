@@ -1,0 +1,170 @@
+#include "emulator/master/config.h"
+
+#include "emulator/base/units.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const command_words[] = { "ping", "stand_up", "lay_down", "activate", NULL };
+static const enum qn_snyper_type command_types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
+						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
+static const char *const connection_words[] = { "per_message", "kept", NULL };
+static const char *const then_words[] = { "exit", "stay", NULL };
+
+#define ROUND(member) offsetof(struct round_config, member)
+static const struct setting round_settings[] = {
+	{ .name = "command", .kind = SETTING_WORD, .offset = ROUND(command), .required = true,
+	  .words = command_words, .help = "what is sent" },
+	{ .name = "targets", .kind = SETTING_STRING, .offset = ROUND(targets), .def = "all",
+	  .help = "to whom: a selector of names, shares and numbers" },
+	{ .name = "duration", .kind = SETTING_FLOAT, .offset = ROUND(duration_s), .def = "5",
+	  .fmin = -1e9, .fmax = 1e9, .help = "of activate, in seconds as the wire has it" },
+	{ .name = "after", .kind = SETTING_DURATION, .offset = ROUND(after_ns), .def = "0s",
+	  .min = 0, .max = 24 * 3600 * NS_PER_S, .help = "pause before the round" },
+	{ .name = "times", .kind = SETTING_INT, .offset = ROUND(times), .def = "1", .min = 1,
+	  .max = 1000000000, .help = "how often" },
+	{ .name = "every", .kind = SETTING_DURATION, .offset = ROUND(every_ns), .def = "0s",
+	  .min = 0, .max = 24 * 3600 * NS_PER_S,
+	  .help = "with times: one so often, however long they take; 0: when the last has ended" },
+	{ .name = NULL },
+};
+static const struct setting_table round_table = { .title = "one round of commands",
+						  .size = sizeof(struct round_config),
+						  .settings = round_settings,
+						  .origin_offset = ROUND(origin) };
+
+#define LISTEN(member)                                                                             \
+	offsetof(struct master_config, listen.member) - offsetof(struct master_config, listen)
+static const struct setting listen_settings[] = {
+	{ .name = "host", .kind = SETTING_STRING, .offset = LISTEN(host), .def = "127.0.0.1",
+	  .help = "the address it listens on and calls from" },
+	{ .name = "port", .kind = SETTING_INT, .offset = LISTEN(port), .def = "8081", .min = 0,
+	  .max = 65535, .help = "its TCP port; 0: any" },
+	{ .name = NULL },
+};
+static const struct setting_table listen_table = {
+	.title = "where targets register",
+	.size = sizeof(((struct master_config *)0)->listen),
+	.settings = listen_settings,
+	.origin_offset = SIZE_MAX,
+};
+
+#define WAIT(member)                                                                               \
+	offsetof(struct master_config, wait.member) - offsetof(struct master_config, wait)
+static const struct setting wait_settings[] = {
+	{ .name = "targets", .kind = SETTING_INT, .offset = WAIT(targets), .def = "0", .min = 0,
+	  .max = 10000000, .help = "start the rounds when so many have registered" },
+	{ .name = "timeout", .kind = SETTING_DURATION, .offset = WAIT(timeout_ns), .def = "30s",
+	  .min = 0, .max = 24 * 3600 * NS_PER_S,
+	  .help = "wait no longer: start with those that are there; the run then fails" },
+	{ .name = NULL },
+};
+static const struct setting_table wait_table = { .title = "before the first round",
+						 .size = sizeof(((struct master_config *)0)->wait),
+						 .settings = wait_settings,
+						 .origin_offset = SIZE_MAX };
+
+#define MASTER(member) offsetof(struct master_config, member)
+static const struct setting master_settings[] = {
+	{ .name = "listen", .kind = SETTING_GROUP, .offset = MASTER(listen), .sub = &listen_table,
+	  .help = "where targets register" },
+	{ .name = "target_port", .kind = SETTING_INT, .offset = MASTER(target_port), .def = "0",
+	  .min = 0, .max = 65535, .help = "where targets listen; 0: its own number, as the range does" },
+	{ .name = "profile", .kind = SETTING_WORD, .offset = MASTER(profile), .def = "pico",
+	  .words = qn_snyper_profile_names, .help = "whose habits it has on the wire" },
+	{ .name = "connections", .kind = SETTING_WORD, .offset = MASTER(connections),
+	  .def = "per_message", .words = connection_words,
+	  .help = "one a message, as the real master, or one kept for each target" },
+	{ .name = "concurrency", .kind = SETTING_INT, .offset = MASTER(concurrency), .def = "512",
+	  .min = 1, .max = 100000, .help = "commands under way at the same time" },
+	{ .name = "targets_max", .kind = SETTING_INT, .offset = MASTER(targets_max),
+	  .def = "10000", .min = 1, .max = 10000000, .help = "how many targets it can know" },
+	{ .name = "connect_timeout", .kind = SETTING_DURATION, .offset = MASTER(connect_timeout_ns),
+	  .def = "5s", .min = NS_PER_MS, .max = 3600 * NS_PER_S, .help = "for a connection" },
+	{ .name = "answer_timeout", .kind = SETTING_DURATION, .offset = MASTER(answer_timeout_ns),
+	  .def = "5s", .min = NS_PER_MS, .max = 3600 * NS_PER_S, .help = "then for the answer" },
+	{ .name = "forget_failed", .kind = SETTING_BOOL, .offset = MASTER(forget_failed),
+	  .def = "true", .help = "after a round, forget who failed, as the real master does" },
+	{ .name = "wait", .kind = SETTING_GROUP, .offset = MASTER(wait), .sub = &wait_table,
+	  .help = "before the first round" },
+	{ .name = "rounds", .kind = SETTING_LIST, .offset = MASTER(rounds), .sub = &round_table,
+	  .help = "what it sends, in order; none: it takes registrations only" },
+	{ .name = "repeat", .kind = SETTING_INT, .offset = MASTER(repeat), .def = "1", .min = 0,
+	  .max = 1000000000, .help = "all rounds so often; 0: until the run ends" },
+	{ .name = "then", .kind = SETTING_WORD, .offset = MASTER(after_rounds), .def = "exit",
+	  .words = then_words, .help = "after the last round: end the run, or stay" },
+	{ .name = NULL },
+};
+const struct setting_table master_table = { .title = "a master",
+					    .size = sizeof(struct master_config),
+					    .settings = master_settings,
+					    .origin_offset = MASTER(origin) };
+
+/* 5 for 5.0, as a config and the real master write it; at most 17 digits. */
+static void write_duration(double seconds, char *text, size_t cap)
+{
+	double back;
+
+	for (int digits = 6; digits <= 17; digits++) {
+		snprintf(text, cap, "%.*g", digits, seconds);
+		if (sscanf(text, "%lf", &back) == 1 && back == seconds)
+			return;
+	}
+}
+
+static const char *no_name(const void *context, uint32_t i)
+{
+	(void)context;
+	(void)i;
+	return "";
+}
+
+static void check_round(struct settings *settings, struct round_config *round)
+{
+	static const struct selector_subject names_only = { .name = no_name };
+	const char *expected;
+
+	round->type = command_types[round->command];
+	write_duration(round->duration_s, round->duration_text, sizeof(round->duration_text));
+	if (!selector_parse(round->targets, &round->selector, &expected)) {
+		settings_error(settings, &round->origin, "targets", "\"%s\": %s", round->targets,
+			       expected);
+		return;
+	}
+	const char *lacks = selector_lacks(&round->selector, &names_only);
+	if (lacks != NULL)
+		settings_error(settings, &round->origin, "targets",
+			       "\"%s\": a master knows its targets' names, not their %s",
+			       round->targets, lacks);
+}
+
+void master_config_check(struct settings *settings, struct master_config *config, uint64_t seed)
+{
+	struct round_config *rounds = config->rounds.at;
+	uint32_t ip = 0;
+
+	if (!config->present)
+		return;
+	if (!net_ip_parse(config->listen.host, strlen(config->listen.host), &ip))
+		settings_error(settings, &config->origin, "listen",
+			       "\"%s\" is no IPv4 address; expected one of this host, e.g. "
+			       "\"127.0.0.1\", or \"0.0.0.0\" for all",
+			       config->listen.host);
+	for (size_t i = 0; i < config->rounds.count; i++)
+		check_round(settings, &rounds[i]);
+	if (config->wait.targets > config->targets_max)
+		settings_error(settings, &config->origin, "wait",
+			       "waits for %lld targets; targets_max is %lld",
+			       (long long)config->wait.targets, (long long)config->targets_max);
+	config->options = (struct master_options){
+		.listen = { ip, (uint16_t)config->listen.port },
+		.target_port = (uint16_t)config->target_port,
+		.profile = qn_snyper_profile((enum qn_snyper_profile_id)config->profile),
+		.keep = config->connections == 1,
+		.forget_failed = config->forget_failed,
+		.connect_timeout_ns = config->connect_timeout_ns,
+		.answer_timeout_ns = config->answer_timeout_ns,
+		.limits = { (uint32_t)config->targets_max, (uint32_t)config->concurrency },
+		.seed = seed,
+	};
+}

@@ -1,0 +1,105 @@
+/*
+ * A master: takes registrations, sends commands, knows who answered.
+ *
+ * Purpose: the other side of a fleet, and a master for real boards. It remembers a target by its id
+ * and by the source address of its registration; a command goes to that address on the master's own
+ * port number, over a connection of its own, all targets at the same time up to a cap.
+ * Every command ends in exactly one of ok, failed, lost: sent = ok + failed + lost + under way.
+ * Units: nanoseconds; latencies are measured from when a command was due.
+ * Ownership: master_new() reserves everything by the config's limits; master_free() closes all.
+ * Errors: 0 or -errno. Threads: its loop's.
+ * Source: proto/PROTOCOL.md "snyper", "The master".
+ */
+#ifndef MASTER_H
+#define MASTER_H
+
+#include "emulator/base/event.h"
+#include "emulator/base/hist.h"
+#include "emulator/base/net.h"
+#include "proto/snyper/session.h"
+
+struct master_limits {
+	uint32_t targets;     /* how many it can know */
+	uint32_t concurrency; /* commands under way at the same time */
+};
+
+struct master_options {
+	struct net_addr listen;
+	uint16_t target_port; /* 0: the listening port's number, as the real master */
+	const struct qn_snyper_profile *profile;
+	bool keep; /* one kept connection a target instead of one a message */
+	bool forget_failed; /* after a round: who failed or was lost must register anew */
+	int64_t connect_timeout_ns, answer_timeout_ns;
+	struct master_limits limits;
+	uint64_t seed;
+};
+
+enum master_outcome { MASTER_OK, MASTER_FAILED, MASTER_LOST };
+
+struct master_command_stats {
+	uint64_t sent, ok, failed, lost;
+	struct hist latency; /* due to answer, of those that were answered as asked */
+	struct hist service; /* connect or write to answer */
+};
+
+struct master_totals {
+	uint64_t sent, ok, failed, lost;
+	uint64_t registrations, registrations_rejected, forgotten;
+	uint64_t under_way, waiting;
+	/* Of those that failed: why. */
+	uint64_t refused, reset, closed, timed_out_connecting, bad_answers, no_resources;
+};
+
+/* A target as the master knows it. */
+struct remote {
+	char id[64]; /* terminated; longer ids are rejected */
+	uint32_t hash;
+	uint32_t ip;
+	uint8_t id_len;
+	uint8_t last; /* enum master_outcome + 1 of its last command; 0: none yet */
+	bool known;   /* false: forgotten; the slot stays and its number too */
+	bool ever_registered;
+	uint16_t under_way;
+	uint64_t commands;
+	struct net_conn *kept;
+};
+
+struct master;
+
+int master_new(struct loop *loop, struct net *net, struct events *events,
+	       const struct master_options *options, struct master **ret);
+void master_free(struct master *master);
+/* Opens its port. */
+int master_listen(struct master *master);
+struct net_addr master_address(const struct master *master);
+
+/* The remotes, by number, in the order of their first registration; forgotten ones are !known. */
+uint32_t master_count(const struct master *master);
+const struct remote *master_remote(const struct master *master, uint32_t number);
+uint32_t master_known(const struct master *master);
+/* -1 where there is none. */
+int64_t master_find(const struct master *master, const char *id, size_t len);
+
+/*
+ * Sends a command to one target, or queues it behind the cap. `due_ns` is when it should have gone
+ * out (now, or earlier). duration: a JSON number as text for activate; it must outlive the command.
+ * done(), where set, is called once with the outcome. 0; -ENOENT: not known; -ENOBUFS: the queue of
+ * waiting commands is full (not counted as sent).
+ */
+typedef void master_done(struct master *master, uint32_t number, enum qn_snyper_type command,
+			 enum master_outcome outcome, void *context);
+int master_command(struct master *master, uint32_t number, enum qn_snyper_type command,
+		   int64_t due_ns, struct qn_text duration, master_done *done, void *context);
+
+/* Forgets those whose last command failed or was lost. Returns how many. */
+uint32_t master_forget_failed(struct master *master);
+void master_forget(struct master *master, uint32_t number);
+
+const struct master_totals *master_totals(const struct master *master);
+/* Of ping, stand_up, lay_down, activate. */
+const struct master_command_stats *master_stats(const struct master *master,
+						enum qn_snyper_type command);
+/* Had registered and did not answer as asked in their last command. */
+uint32_t master_lost_targets(const struct master *master);
+
+#endif

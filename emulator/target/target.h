@@ -1,0 +1,128 @@
+/*
+ * One virtual target: registers, listens, answers, moves, feels hits.
+ *
+ * Purpose: what a board with today's firmware does, in the order in which it does it: it registers
+ * before it listens, answers before it moves, moves strictly one after the other, answers pings at
+ * any time. An idle target is this struct and its listener.
+ * Units: nanoseconds. Ownership: target_init() on the caller's storage (an array, for a fleet); the
+ * shared parts (env, group) outlive all targets. target_release() ends everything it has open.
+ * Errors: what goes wrong in a target's life is an event and a counter, not a result.
+ * Threads: a target belongs to its loop's thread.
+ * Source: proto/PROTOCOL.md "A target's life".
+ */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include "emulator/base/event.h"
+#include "emulator/base/net.h"
+#include "emulator/base/pool.h"
+#include "emulator/base/units.h"
+#include "proto/snyper/session.h"
+
+enum target_state {
+	TARGET_OFF,	    /* no power */
+	TARGET_BOOTING,	    /* power, not registered yet (or trying again) */
+	TARGET_DOWN,	    /* in service; lies */
+	TARGET_RISING,
+	TARGET_UP,
+	TARGET_ACTIVE,	    /* stands and polls its sensor */
+	TARGET_FALLING,
+	TARGET_GONE,	    /* crashed, or gave up: only a reboot helps */
+	TARGET_STATES,
+};
+const char *target_state_name(enum target_state state);
+
+enum target_reply { TARGET_REPLY_QUEUED, TARGET_REPLY_DONE };
+enum target_report { TARGET_REPORT_NONE, TARGET_REPORT_HTTP };
+
+/* What the targets of a group have in common. */
+struct target_group {
+	const char *name; /* of the group, for selectors and results */
+	const struct qn_snyper_profile *profile;
+	struct net_addr master;
+	uint16_t port;
+	enum target_reply reply;
+	struct dist boot, rise, fall;
+	int64_t answer_timeout_ns; /* of a registration: connect, then answer */
+	/* Registration: attempts 0: for ever. */
+	int64_t attempts, retry_first_ns, retry_max_ns;
+	int64_t reregister_every_ns, reregister_silence_ns; /* 0: never */
+	double hit_probability;
+	struct dist hit_after;
+	int64_t poll_ns;
+	enum target_report report_hit;
+	struct net_addr report_to;
+	int64_t hit_value;
+	uint32_t line_limit;
+	uint16_t connections_max, queue_max;
+};
+
+/* Counters of all targets of a process together. */
+struct target_totals {
+	uint64_t by_state[TARGET_STATES];
+	uint64_t registered;	   /* targets that hold a registration */
+	uint64_t lost;		   /* had one, and are gone without anybody's wish */
+	uint64_t registrations, register_failures;
+	uint64_t commands[QN_SNYPER_TYPES];
+	uint64_t answers, errors_answered, bad_lines, queue_full, conn_refused, listen_failed;
+	uint64_t moves, activations, hits, misses, hits_reported, hit_reports_failed;
+};
+
+struct target_env {
+	struct loop *loop;
+	struct net *net;
+	struct events *events;
+	uint64_t seed;
+	struct target_totals totals;
+	struct pool late_replies; /* of reply = "done" */
+	int last_listen_error;	  /* for the one message that explains it */
+};
+
+struct target_late_reply;
+
+struct target_move {
+	uint8_t command; /* enum qn_snyper_type */
+	struct target_late_reply *reply;
+	int64_t duration_ns; /* activate */
+};
+
+struct target {
+	struct timer life;  /* boot, registration retry, re-registration */
+	struct timer mechanics;
+	struct target_env *env;
+	const struct target_group *group;
+	const char *name;
+	struct net_listener *listener;
+	struct net_conn *registering;
+	struct net_conn *serving; /* list of accepted connections */
+	struct target_move *queue; /* ring of group->queue_max */
+	uint32_t ip, number;
+	uint32_t name_len;
+	uint8_t state;
+	bool registered, up, busy;
+	uint16_t queue_head, queue_len, connections;
+	uint32_t tries;	 /* of the registration under way */
+	uint32_t draws[4]; /* boots, rises, falls, activations so far */
+	int64_t active_since_ns, heard_ns;
+};
+
+/* 0 or -ENOMEM. `name` stays the caller's. */
+int target_env_init(struct target_env *env, struct loop *loop, struct net *net,
+		    struct events *events, uint64_t seed, size_t late_replies);
+void target_env_release(struct target_env *env);
+
+/* `queue` holds group->queue_max moves. The target is off. */
+void target_init(struct target *target, struct target_env *env, const struct target_group *group,
+		 uint32_t number, const char *name, uint32_t ip, struct target_move *queue);
+void target_release(struct target *target);
+
+/* Boots: after group->boot it registers, then listens. Harmless where it is on. */
+void target_power_on(struct target *target);
+/* Everything it had open is reset, its listener is closed. Harmless where it is off. */
+void target_power_off(struct target *target);
+/* Dies as the firmware does: gone, until it is powered off and on. */
+void target_crash(struct target *target, const char *why);
+/* The sensor feels a hit; counts only while the target is active. False where it does not count. */
+bool target_hit(struct target *target);
+
+#endif
