@@ -1,0 +1,71 @@
+#include "emulator/cli/app.h"
+
+static void describe_fleet(const struct fleet_config *fleet)
+{
+	const struct group_config *groups = fleet->groups.at;
+	char master[24], first[24], rise[64], fall[64];
+	uint32_t number = 0;
+
+	net_addr_text(groups->shared.master, master, sizeof(master));
+	printf("fleet: %u targets in %zu groups, registering with %s\n", fleet->targets,
+	       fleet->groups.count, master);
+	for (size_t i = 0; i < fleet->groups.count; i++) {
+		const struct group_config *group = &groups[i];
+		net_addr_text((struct net_addr){ fleet->ips[number], group->shared.port }, first,
+			      sizeof(first));
+		printf("  group %s: %s%s%s on %s%s; profile %s, reply \"%s\", rise %s, fall %s\n",
+		       group->label, fleet->names[number], group->count > 1 ? " .. " : "",
+		       group->count > 1 ? fleet->names[number + (uint32_t)group->count - 1] : "",
+		       first, group->count > 1 ? " and on" : "", group->shared.profile->name,
+		       group->reply == TARGET_REPLY_DONE ? "done" : "queued",
+		       units_dist_text(&group->rise, rise, sizeof(rise)),
+		       units_dist_text(&group->fall, fall, sizeof(fall)));
+		number += (uint32_t)group->count;
+	}
+}
+
+static void describe_master(const struct master_config *master)
+{
+	const struct round_config *rounds = master->rounds.at;
+	char text[32];
+
+	printf("master: on %s, %zu rounds\n",
+	       net_addr_text(master->options.listen, text, sizeof(text)), master->rounds.count);
+	for (size_t i = 0; i < master->rounds.count; i++) {
+		printf("  %zu. %s to %s", i + 1, qn_snyper_type_name(rounds[i].type),
+		       rounds[i].targets);
+		if (rounds[i].type == QN_SNYPER_ACTIVATE)
+			printf(", duration %s s", rounds[i].duration_text);
+		if (rounds[i].times > 1)
+			printf(", %lld times", (long long)rounds[i].times);
+		if (rounds[i].after_ns > 0)
+			printf(", after a pause of %s",
+			       units_duration_text(rounds[i].after_ns, text, sizeof(text)));
+		printf("\n");
+	}
+}
+
+enum exit_code check_config(const struct app_options *options)
+{
+	struct emu_config config;
+	struct settings *settings = emu_config_load(options->config_path, options->overrides,
+						    options->n_overrides, &config);
+	size_t errors = settings_errors(settings);
+
+	for (size_t i = 0; i < errors; i++)
+		fprintf(stderr, "%s\n", settings_error_text(settings, i));
+	if (errors > 0) {
+		fprintf(stderr, "%s: %zu error%s\n", options->config_path, errors,
+			errors == 1 ? "" : "s");
+	} else {
+		if (config.title[0] != '\0')
+			printf("%s\n", config.title);
+		if (config.fleet.present)
+			describe_fleet(&config.fleet);
+		if (config.master.present)
+			describe_master(&config.master);
+		printf("%s: fine\n", options->config_path);
+	}
+	settings_free(settings);
+	return errors > 0 ? EXIT_USAGE : EXIT_AS_ASKED;
+}

@@ -1,0 +1,118 @@
+#include "emulator/cli/app.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+	"quintain-emu - virtual targets of a shooting range, and a master for them\n"
+	"\n"
+	"usage: quintain-emu run CONFIG [options]     run the fleet, the master, or both\n"
+	"       quintain-emu check CONFIG [--set ...] check a config and say what it means\n"
+	"       quintain-emu settings                 all settings, as Markdown\n"
+	"\n"
+	"options of run:\n"
+	"  --set PATH=VALUE   override a setting, e.g. --set fleet.groups[0].count=20 (repeatable)\n"
+	"  --for TIME         end after this time, e.g. 30s, 5m\n"
+	"  --log FILE         every event as a line of logfmt\n"
+	"  --json             one JSON object on the last line\n"
+	"  --quiet            no live view, no summary\n"
+	"  -h, --help         this text\n"
+	"  -V, --version      the version\n"
+	"\n"
+	"CONFIG is a libconfig file, \"-\" for standard input; configs/ holds some to start from.\n"
+	"exit codes: 0 as asked, 1 a command or target was lost, 2 usage or config, 3 environment\n";
+
+enum { OPT_SET = 256, OPT_FOR, OPT_LOG, OPT_JSON, OPT_QUIET };
+
+static const struct option long_options[] = {
+	{ "set", required_argument, NULL, OPT_SET },
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "quiet", no_argument, NULL, OPT_QUIET },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int usage(const char *what)
+{
+	fprintf(stderr, "quintain-emu: %s\ntry: quintain-emu --help\n", what);
+	return EXIT_USAGE;
+}
+
+static int print_settings(void)
+{
+	settings_reference(&emu_table, "", stdout);
+	return fflush(stdout) == 0 ? EXIT_AS_ASKED : EXIT_ENVIRONMENT;
+}
+
+static int dispatch(const char *command, struct app_options *options)
+{
+	static const char *const commands[] = { "run", "check", "settings", NULL };
+	char text[160];
+
+	if (strcmp(command, "settings") == 0)
+		return options->config_path == NULL ? print_settings() :
+						      usage("settings takes no file");
+	bool run = strcmp(command, "run") == 0;
+	if (!run && strcmp(command, "check") != 0) {
+		const char *near = settings_nearest(command, commands);
+		snprintf(text, sizeof(text), "unknown command \"%.60s\"%s%s%s", command,
+			 near != NULL ? " (did you mean \"" : "", near != NULL ? near : "",
+			 near != NULL ? "\"?)" : "");
+		return usage(text);
+	}
+	if (options->config_path == NULL) {
+		snprintf(text, sizeof(text), "%s needs a CONFIG file", command);
+		return usage(text);
+	}
+	return run ? (int)app_run(options) : (int)check_config(options);
+}
+
+int main(int argc, char **argv)
+{
+	struct app_options options = { .for_ns = 0 };
+	int code = EXIT_USAGE;
+
+	options.overrides = calloc((size_t)argc, sizeof(*options.overrides));
+	if (options.overrides == NULL)
+		return EXIT_ENVIRONMENT;
+	for (int opt; (opt = getopt_long(argc, argv, "hV", long_options, NULL)) != -1;) {
+		switch (opt) {
+		case OPT_SET: options.overrides[options.n_overrides++] = optarg; break;
+		case OPT_FOR:
+			if (!units_duration(optarg, false, &options.for_ns) || options.for_ns == 0) {
+				code = usage("--for takes a time with a unit, e.g. 30s");
+				goto out;
+			}
+			break;
+		case OPT_LOG: options.log_path = optarg; break;
+		case OPT_JSON: options.json = true; break;
+		case OPT_QUIET: options.quiet = true; break;
+		case 'h':
+			fputs(help, stdout);
+			code = EXIT_AS_ASKED;
+			goto out;
+		case 'V':
+			puts("quintain-emu " QN_VERSION);
+			code = EXIT_AS_ASKED;
+			goto out;
+		default: fputs("try: quintain-emu --help\n", stderr); goto out;
+		}
+	}
+	if (optind == argc) {
+		fputs(help, stderr);
+		goto out;
+	}
+	if (argc - optind > 2) {
+		code = usage("too many arguments; expected one CONFIG file");
+		goto out;
+	}
+	options.config_path = optind + 1 < argc ? argv[optind + 1] : NULL;
+	code = dispatch(argv[optind], &options);
+out:
+	free(options.overrides);
+	return code;
+}

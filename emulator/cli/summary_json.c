@@ -1,0 +1,114 @@
+#include "emulator/cli/app.h"
+
+static const enum qn_snyper_type commands[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
+						QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
+
+static void put_u64(FILE *out, const char *name, uint64_t value, const char *end)
+{
+	fprintf(out, "\"%s\": %llu%s", name, (unsigned long long)value, end);
+}
+
+static void put_hist(FILE *out, const char *name, const struct hist *hist)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} marks[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "p999", 99.9 } };
+
+	fprintf(out, "\"%s\": {\"n\": %llu", name, (unsigned long long)hist->n);
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		fprintf(out, ", \"%s\": %.3f", marks[i].name,
+			(double)hist_percentile(hist, marks[i].percent) / 1e3);
+	fprintf(out, ", \"max\": %.3f}", (double)hist->max / 1e3);
+}
+
+static void put_latencies(FILE *out, const struct master *master, bool service)
+{
+	for (size_t i = 0; i < 4; i++) {
+		const struct master_command_stats *stats = master_stats(master, commands[i]);
+		fputs(i > 0 ? ", " : "", out);
+		put_hist(out, qn_snyper_type_name(commands[i]),
+			 service ? &stats->service : &stats->latency);
+	}
+}
+
+static void put_fleet(FILE *out, const struct fleet *fleet)
+{
+	const struct target_totals *totals = &fleet->env.totals;
+
+	fputs("\"fleet\": {", out);
+	put_u64(out, "targets", fleet->count, ", ");
+	put_u64(out, "registered", totals->registered, ", ");
+	put_u64(out, "lost", totals->lost, ", ");
+	fputs("\"by_state\": {", out);
+	for (int state = 0; state < TARGET_STATES; state++)
+		put_u64(out, target_state_name((enum target_state)state), totals->by_state[state],
+			state + 1 < TARGET_STATES ? ", " : "}, ");
+	put_u64(out, "registrations", totals->registrations, ", ");
+	put_u64(out, "register_failures", totals->register_failures, ", ");
+	fputs("\"commands\": {", out);
+	for (size_t i = 0; i < 4; i++)
+		put_u64(out, qn_snyper_type_name(commands[i]), totals->commands[commands[i]],
+			i < 3 ? ", " : "}, ");
+	put_u64(out, "answers", totals->answers, ", ");
+	put_u64(out, "errors_answered", totals->errors_answered, ", ");
+	put_u64(out, "bad_lines", totals->bad_lines, ", ");
+	put_u64(out, "queue_full", totals->queue_full, ", ");
+	put_u64(out, "conn_refused", totals->conn_refused, ", ");
+	put_u64(out, "listen_failed", totals->listen_failed, ", ");
+	put_u64(out, "moves", totals->moves, ", ");
+	put_u64(out, "activations", totals->activations, ", ");
+	put_u64(out, "hits", totals->hits, ", ");
+	put_u64(out, "misses", totals->misses, ", ");
+	put_u64(out, "hits_reported", totals->hits_reported, ", ");
+	put_u64(out, "hit_reports_failed", totals->hit_reports_failed, "}");
+}
+
+static void put_master(FILE *out, const struct app *app)
+{
+	const struct master_totals *totals = master_totals(app->master);
+
+	fputs("\"master\": {", out);
+	put_u64(out, "targets", master_known(app->master), ", ");
+	put_u64(out, "lost_targets", master_lost_targets(app->master), ", ");
+	put_u64(out, "registrations", totals->registrations, ", ");
+	put_u64(out, "registrations_rejected", totals->registrations_rejected, ", ");
+	put_u64(out, "forgotten", totals->forgotten, ", ");
+	put_u64(out, "sent", totals->sent, ", ");
+	put_u64(out, "ok", totals->ok, ", ");
+	put_u64(out, "failed", totals->failed, ", ");
+	put_u64(out, "lost", totals->lost, ", ");
+	put_u64(out, "unfinished", totals->under_way + totals->waiting, ", ");
+	put_u64(out, "unsent", rounds_unsent(app->rounds), ", ");
+	fprintf(out, "\"failed_by_reason\": {");
+	put_u64(out, "refused", totals->refused, ", ");
+	put_u64(out, "reset", totals->reset, ", ");
+	put_u64(out, "closed", totals->closed, ", ");
+	put_u64(out, "bad_answer", totals->bad_answers, ", ");
+	put_u64(out, "no_resources", totals->no_resources, "}, ");
+	fputs("\"latency_us\": {", out);
+	put_latencies(out, app->master, false);
+	fputs("}, \"service_us\": {", out);
+	put_latencies(out, app->master, true);
+	fputs("}}", out);
+}
+
+void summary_json(const struct app *app, FILE *out)
+{
+	char why[160];
+
+	fprintf(out, "{\"verdict\": \"%s\", \"seconds\": %.3f",
+		app_verdict(app, why, sizeof(why)) == EXIT_AS_ASKED ? "PASS" : "FAIL",
+		(double)(app->end_ns - app->start_ns) / 1e9);
+	if (app->fleet != NULL) {
+		fputs(", ", out);
+		put_fleet(out, app->fleet);
+	}
+	if (app->master != NULL) {
+		fputs(", ", out);
+		put_master(out, app);
+	}
+	if (app->log != NULL)
+		fprintf(out, ", \"log_lines_lost\": %llu", (unsigned long long)log_lost(app->log));
+	fputs("}\n", out);
+}
