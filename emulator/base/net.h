@@ -84,6 +84,7 @@ struct net_ops {
 	void (*close)(struct net_conn *conn, bool reset);
 	int (*hole)(struct net_listener *listener, bool on);
 	int (*hole_conn)(struct net_conn *conn, bool on);
+	void (*poke)(struct net_conn *conn);
 };
 
 struct net {
@@ -141,6 +142,12 @@ static inline int net_hole(struct net_listener *listener, bool on)
 static inline int net_hole_conn(struct net_conn *conn, bool on)
 {
 	return conn->net->ops->hole_conn(conn, on);
+}
+
+/* Hands in again what received() did not take, though nothing new has come. */
+static inline void net_poke(struct net_conn *conn)
+{
+	conn->net->ops->poke(conn);
 }
 
 /* "127.0.0.1:8081". buf of 24 bytes suffices. Returns buf. */

@@ -541,6 +541,17 @@ static int socket_hole_conn(struct net_conn *conn, bool on)
 	return sc->state == DEAD ? -EPIPE : hole_fd(sc->fd, on);
 }
 
+static void socket_poke(struct net_conn *conn)
+{
+	struct socket_conn *sc = of_conn(conn);
+
+	if (sc->state == DEAD || sc->in.len == 0)
+		return;
+	size_t taken = conn->handler->received(conn, sc->in.at, sc->in.len, 0);
+	if (sc->state != DEAD)
+		buffer_drop(&of_net(conn->net)->buffers, &sc->in, taken);
+}
+
 /* ---- */
 
 static const struct net_ops socket_ops = {
@@ -551,6 +562,7 @@ static const struct net_ops socket_ops = {
 	.close = socket_close,
 	.hole = socket_hole,
 	.hole_conn = socket_hole_conn,
+	.poke = socket_poke,
 };
 
 int net_socket_new(struct loop *loop, const struct net_socket_limits *limits, struct net **ret)

@@ -1,7 +1,6 @@
 /* Walks the tables and the parsed file together, and fills the structs. */
 #include "emulator/base/settings_internal.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 #include "emulator/base/settings_internal.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

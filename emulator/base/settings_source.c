@@ -1,7 +1,6 @@
 /* Reads a config file and the files that it includes, bounded. */
 #include "emulator/base/settings_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

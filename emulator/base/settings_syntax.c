@@ -32,9 +32,10 @@ static bool is_list(const struct level *level)
 static void find_nesting(const struct settings_source *source, size_t i, struct nesting *nesting)
 {
 	*nesting = (struct nesting){ 0 };
-	for (const struct settings_token *at = source->tokens; at < source->tokens + i; at++) {
+	for (size_t k = 0; k < i; k++) {
+		const struct settings_token *at = source->tokens + k;
 		struct level *level = &nesting->level[nesting->depth];
-		bool value = at > source->tokens && is_sign(at - 1, "=:");
+		bool value = k > 0 && is_sign(at - 1, "=:");
 
 		if (is_sign(at, "{[(")) {
 			nesting->level[++nesting->depth] = (struct level){ .bracket = at };
@@ -290,6 +291,19 @@ static void show_line(const struct settings_source *source, size_t i, char *buf,
 	settings_show(from, (size_t)(to - from), 0, buf, cap);
 }
 
+/* A string that runs over lines, just before token i: what follows it is often the text between two
+ * others ("b" may be taken for a name, so two tokens back). NULL: none. */
+static const struct settings_token *find_swallowed(const struct settings_source *source, size_t i)
+{
+	for (size_t back = 1; back <= 2 && back <= i; back++) {
+		const struct settings_token *token = source->tokens + i - back;
+
+		if (token->kind == TOKEN_STRING && memchr(token->text, '\n', token->len))
+			return token;
+	}
+	return NULL;
+}
+
 char *settings_explain(const struct settings_source *source, size_t i, const char *error)
 {
 	struct nesting nesting;
@@ -310,13 +324,13 @@ char *settings_explain(const struct settings_source *source, size_t i, const cha
 
 	settings_show(token->text, token->len, string ? 0 : '"', shown, sizeof(shown));
 	show_line(source, i, line, sizeof(line));
-	/* What follows a string that runs over lines is often the text between two others. */
-	if (i > 0 && token[-1].kind == TOKEN_STRING &&
-	    memchr(token[-1].text, '\n', token[-1].len)) {
+	const struct settings_token *swallowed = find_swallowed(source, i);
+
+	if (swallowed) {
 		free(why);
-		why = settings_format("the string before it begins in line %u: is its closing '\"' "
-				      "missing?",
-				      token[-1].line);
+		why = settings_format("a string begins in line %u and runs over lines: is its "
+				      "closing '\"' missing?",
+				      swallowed->line);
 	}
 	char *text = settings_format("syntax error at %s%s%s; the line is: %s", shown,
 				     why ? ": " : "", why ? why : "", line);

@@ -159,7 +159,9 @@ const char *settings_range(const struct setting *setting, char *buf, size_t cap)
 			snprintf(buf, cap, "%.15g .. %.15g", setting->fmin, setting->fmax);
 		return buf;
 	}
-	if (setting->min == 0 && setting->max == 0)
+	bool unlimited = setting->min == INT64_MIN && setting->max == INT64_MAX;
+
+	if (unlimited || (setting->min == 0 && setting->max == 0))
 		return buf;
 	bound(setting, setting->min, low, sizeof(low));
 	bound(setting, setting->max, high, sizeof(high));

@@ -1,5 +1,6 @@
 #include "emulator/base/units.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,11 +155,12 @@ const char *units_duration_text(int64_t ns, char *buf, size_t cap)
 
 	snprintf(buf, cap, "%s%llu%s", sign, (unsigned long long)size, ns ? "ns" : "s");
 	size_t best = strlen(buf);
-	/* From the smallest unit up, as nobody writes "0.5s" for "500ms". */
 	for (size_t i = N_UNITS; i-- > 0;) {
 		uint64_t unit = (uint64_t)UNITS[i].ns;
 		char digits[FRACTION_DIGITS + 1], text[48];
 
+		assert(unit > 0);
+		/* Nobody writes "0.5s" for "500ms". */
 		if (size < unit || !fraction_text(size % unit, unit, digits))
 			continue;
 		bool whole = digits[0] == '\0';

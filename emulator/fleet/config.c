@@ -74,6 +74,11 @@ static const struct setting group_settings[] = {
 	  .help = "where they live: addresses, ranges, networks; absent: from 127.1.0.1 on" },
 	{ .name = "tags", .kind = SETTING_STRINGS, .offset = GROUP(tags),
 	  .help = "words that selectors find them by" },
+	{ .name = "start", .kind = SETTING_INT, .offset = GROUP(start), .def = "-1", .min = -1,
+	  .max = 10000000,
+	  .help = "so many are switched on at the start, the rest is for spawn; -1: all" },
+	{ .name = "faults", .kind = SETTING_LIST, .offset = GROUP(faults), .sub = &fault_table,
+	  .help = "what they do wrong from the start" },
 	{ .name = "profile", .kind = SETTING_WORD, .offset = GROUP(profile), .def = "pico",
 	  .words = qn_snyper_profile_names, .help = "whose habits they have on the wire" },
 	{ .name = "reply", .kind = SETTING_WORD, .offset = GROUP(reply), .def = "queued",
@@ -367,6 +372,18 @@ static void find_clashes(struct settings *settings, const struct fleet_config *f
 
 /* ---- */
 
+static void check_faults(struct settings *settings, struct group_config *group)
+{
+	struct fault_spec *faults = group->faults.at;
+
+	for (size_t i = 0; i < group->faults.count; i++)
+		fault_spec_check(settings, &faults[i]);
+	if (group->start > group->count)
+		settings_error(settings, &group->origin, "start",
+			       "starts %lld of %lld targets; expected at most all of them",
+			       (long long)group->start, (long long)group->count);
+}
+
 static void share(struct settings *settings, struct fleet_config *fleet,
 		  struct group_config *group, struct net_addr master)
 {
@@ -435,7 +452,9 @@ void fleet_config_check(struct settings *settings, struct fleet_config *fleet)
 	for (size_t i = 0; i < fleet->groups.count; i++) {
 		ok &= check_pattern(settings, &groups[i]);
 		ok &= check_addresses(settings, &groups[i], &next_auto);
+		check_faults(settings, &groups[i]);
 		share(settings, fleet, &groups[i], master);
+		groups[i].shared.first_number = (uint32_t)total;
 		total += (uint64_t)groups[i].count;
 	}
 	if (!ok || total > 50000000)

@@ -13,19 +13,47 @@ static int64_t ramp_due(const struct fleet *fleet, uint32_t i)
 	return fleet->ramp_start_ns + (rate > 0 ? (int64_t)((double)i / rate * 1e9) : 0);
 }
 
+/* Is it among those that are switched on at the start? */
+static bool starts(const struct target *target)
+{
+	const struct group_config *group = OF(target->group, struct group_config, shared);
+
+	return group->start < 0 ||
+	       (int64_t)(target->number - target->group->first_number) < group->start;
+}
+
 static void ramp(struct timer *timer, int64_t now_ns)
 {
 	struct fleet *fleet = OF(timer, struct fleet, ramp);
 
-	while (fleet->switched_on < fleet->count && ramp_due(fleet, fleet->switched_on) <= now_ns)
-		target_power_on(&fleet->targets[fleet->switched_on++]);
-	if (fleet->switched_on < fleet->count)
+	while (fleet->switched_on < fleet->to_start &&
+	       ramp_due(fleet, fleet->switched_on) <= now_ns) {
+		struct target *target = &fleet->targets[fleet->next++];
+		if (!starts(target))
+			continue;
+		fleet->switched_on++;
+		target_power_on(target);
+	}
+	if (fleet->switched_on < fleet->to_start)
 		timer_arm(&fleet->env.loop->timers, timer, ramp_due(fleet, fleet->switched_on));
+}
+
+/* The groups' own faults, before anybody boots. */
+static void arm_faults(struct fleet *fleet)
+{
+	for (uint32_t i = 0; i < fleet->count; i++) {
+		struct target *target = &fleet->targets[i];
+		const struct group_config *group = OF(target->group, struct group_config, shared);
+		const struct fault_spec *faults = group->faults.at;
+		for (size_t f = 0; f < group->faults.count; f++)
+			target_fault_on(target, &faults[f]);
+	}
 }
 
 void fleet_start(struct fleet *fleet)
 {
 	fleet->ramp_start_ns = fleet->env.loop->now_ns;
+	arm_faults(fleet);
 	timer_arm(&fleet->env.loop->timers, &fleet->ramp, fleet->ramp_start_ns);
 }
 
@@ -113,9 +141,15 @@ int fleet_new(struct loop *loop, struct net *net, struct events *events,
 	if (fleet->targets == NULL || fleet->moves == NULL)
 		goto fail;
 	rc = target_env_init(&fleet->env, loop, net, events, seed, late ? moves : 1);
-	if (rc < 0)
+	if (rc == 0)
+		rc = target_env_reserve_faults(&fleet->env, fleet->count);
+	if (rc < 0) {
+		target_env_release(&fleet->env);
 		goto fail;
+	}
 	build(fleet);
+	for (uint32_t i = 0; i < fleet->count; i++)
+		fleet->to_start += starts(&fleet->targets[i]);
 	fleet->ramp.fire = ramp;
 	fleet->subject = (struct selector_subject){ .count = fleet->count,
 						    .name = name_of,

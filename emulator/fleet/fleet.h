@@ -18,7 +18,7 @@ struct fleet {
 	struct target *targets;
 	struct target_move *moves;
 	uint32_t count;
-	uint32_t switched_on; /* by the ramp */
+	uint32_t to_start, switched_on, next; /* of the ramp */
 	struct timer ramp;
 	int64_t ramp_start_ns;
 	struct selector_subject subject;

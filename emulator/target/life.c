@@ -20,10 +20,10 @@ static const uint16_t legal[TARGET_STATES] = {
 	[TARGET_OFF] = TO(TARGET_BOOTING),
 	[TARGET_BOOTING] = TO(TARGET_DOWN) | ANY_END,
 	[TARGET_DOWN] = TO(TARGET_RISING) | ANY_END,
-	/* An activation goes from rising straight to active. */
-	[TARGET_RISING] = TO(TARGET_UP) | TO(TARGET_ACTIVE) | ANY_END,
+	[TARGET_RISING] = TO(TARGET_UP) | ANY_END,
 	[TARGET_UP] = TO(TARGET_FALLING) | TO(TARGET_ACTIVE) | ANY_END,
-	[TARGET_ACTIVE] = TO(TARGET_FALLING) | ANY_END,
+	/* Up again: jammed upright. */
+	[TARGET_ACTIVE] = TO(TARGET_FALLING) | TO(TARGET_UP) | ANY_END,
 	[TARGET_FALLING] = TO(TARGET_DOWN) | ANY_END,
 	[TARGET_GONE] = TO(TARGET_OFF),
 };
@@ -102,11 +102,26 @@ static void schedule_reregistration(struct target *target)
 		loop_timer(target->env->loop, &target->life, in);
 }
 
+static int open_listener(struct target *target)
+{
+	struct net_addr at = { target->ip, target->group->port };
+
+	if (fault_active(target, FAULT_REFUSE))
+		return 0; /* in service, and its port is closed */
+	int rc = net_listen(target->env->net, at, &target->listener);
+	if (rc < 0)
+		return rc;
+	target->listener->accepted = target_accept;
+	target->listener->owner = target;
+	if (fault_active(target, FAULT_OUTAGE))
+		net_hole(target->listener, true);
+	return 0;
+}
+
 static void start_listening(struct target *target)
 {
 	struct target_env *env = target->env;
-	struct net_addr at = { target->ip, target->group->port };
-	int rc = net_listen(env->net, at, &target->listener);
+	int rc = open_listener(target);
 
 	if (rc < 0) {
 		env->totals.listen_failed++;
@@ -115,10 +130,49 @@ static void start_listening(struct target *target)
 		give_up(target, "cannot listen");
 		return;
 	}
-	target->listener->accepted = target_accept;
-	target->listener->owner = target;
 	target_become(target, TARGET_DOWN);
 	target_say(target, EVENT_LISTENING, NULL);
+}
+
+void target_stop_listening(struct target *target)
+{
+	if (target->listener != NULL)
+		net_unlisten(target->listener);
+	target->listener = NULL;
+}
+
+void target_resume_listening(struct target *target)
+{
+	if (target_in_service(target) && target->listener == NULL && open_listener(target) < 0)
+		target_crash(target, "cannot listen again");
+}
+
+/* Faults that register more than once. True: another one is scheduled. */
+static bool register_more(struct target *target)
+{
+	struct target_faults *faults = target->faults;
+	const struct fault_spec *spec;
+
+	if (faults == NULL)
+		return false;
+	if (faults->storm_left == 0 && !faults->registered_twice &&
+	    (spec = fault_strikes(target, FAULT_REGISTER_STORM)) != NULL)
+		faults->storm_left = (uint32_t)spec->count;
+	if (faults->storm_left > 0 && fault_active(target, FAULT_REGISTER_STORM)) {
+		faults->storm_left--;
+		faults->registered_twice = true; /* one storm a boot */
+		target->register_now = true;
+		loop_timer(target->env->loop, &target->life,
+			   fault_time(target, faults->spec[FAULT_REGISTER_STORM]));
+		return true;
+	}
+	if (!faults->registered_twice && fault_strikes(target, FAULT_REGISTER_TWICE)) {
+		faults->registered_twice = true;
+		target->register_now = true;
+		loop_timer(target->env->loop, &target->life, 0);
+		return true;
+	}
+	return false;
 }
 
 static void registration_done(struct target *target)
@@ -135,7 +189,7 @@ static void registration_done(struct target *target)
 	/* The firmware registers before it listens: a command in between is refused. */
 	if (target->state == TARGET_BOOTING)
 		start_listening(target);
-	if (target_in_service(target))
+	if (target_in_service(target) && !register_more(target))
 		schedule_reregistration(target);
 }
 
@@ -145,10 +199,14 @@ static void register_opened(struct net_conn *conn)
 	struct target *target = r->target;
 	struct target_env *env = target->env;
 	struct qn_text name = { target->name, target->name_len };
+	if (fault_strikes(target, FAULT_REGISTER_AS)) {
+		name.at = target->faults->spec[FAULT_REGISTER_AS]->text;
+		name.len = strlen(name.at);
+	}
 	struct qn_snyper_out request = { .type = QN_SNYPER_REGISTER,
 					 .target_id = name,
 					 .client_id = name,
-					 .wall_ns = env->loop->wall_ns };
+					 .wall_ns = target_wall_ns(target) };
 	int64_t deadline = env->loop->now_ns + target->group->answer_timeout_ns;
 	char line[2048];
 
@@ -211,12 +269,21 @@ static const struct net_handler register_handler = {
 static void register_now(struct target *target)
 {
 	struct target_env *env = target->env;
+	struct net_addr from = { target->ip, 0 };
 	struct net_conn *conn;
 
+	if (target->registering != NULL || fault_strikes(target, FAULT_NEVER_REGISTER))
+		return;
 	target->tries++;
+	target->register_now = false;
 	target_say(target, EVENT_REGISTERING, NULL);
-	int rc = net_connect(env->net, (struct net_addr){ target->ip, 0 }, target->group->master,
-			     &register_handler, &conn);
+	if (fault_active(target, FAULT_OUTAGE)) {
+		registration_failed(target, "no network");
+		return;
+	}
+	if (fault_strikes(target, FAULT_REGISTER_FROM))
+		from.ip = target->faults->spec[FAULT_REGISTER_FROM]->ip;
+	int rc = net_connect(env->net, from, target->group->master, &register_handler, &conn);
 	if (rc < 0) {
 		registration_failed(target, strerror(-rc));
 		return;
@@ -231,12 +298,26 @@ static void register_now(struct target *target)
 
 /* ---- power ---- */
 
+void target_register_again(struct target *target)
+{
+	if (!target_in_service(target))
+		return;
+	if (target->faults != NULL)
+		target->faults->registered_twice = false;
+	target->register_now = true;
+	loop_timer(target->env->loop, &target->life, 0);
+}
+
 static void life_goes_on(struct timer *timer, int64_t now_ns)
 {
 	struct target *target = OF(timer, struct target, life);
 	const struct target_group *group = target->group;
 
-	if (target_in_service(target) && target->tries == 0 && group->reregister_every_ns == 0 &&
+	if (fault_active(target, FAULT_HANG)) {
+		target->faults->parked_life = true;
+		return;
+	}
+	if (target_in_service(target) && target->tries == 0 && !target->register_now && group->reregister_every_ns == 0 &&
 	    now_ns - target->heard_ns < group->reregister_silence_ns) {
 		/* Somebody spoke to it since: the silence begins anew. */
 		timer_arm(&target->env->loop->timers, timer,
@@ -261,6 +342,16 @@ void target_init(struct target *target, struct target_env *env, const struct tar
 	env->totals.by_state[TARGET_OFF]++;
 }
 
+/* What a board forgets when it boots. */
+static void reset_faults(struct target_faults *faults)
+{
+	faults->commands = 0;
+	faults->storm_left = 0;
+	faults->registered_twice = false;
+	faults->last_type = 0;
+	faults->parked_life = faults->parked_mechanics = false;
+}
+
 void target_power_on(struct target *target)
 {
 	if (target->state != TARGET_OFF)
@@ -268,8 +359,13 @@ void target_power_on(struct target *target)
 	target_become(target, TARGET_BOOTING);
 	target->tries = 0;
 	target_say(target, EVENT_POWER_ON, NULL);
-	loop_timer(target->env->loop, &target->life,
-		   dist_draw(&target->group->boot, target_draw(target, RNG_BOOT, DRAW_BOOT)));
+	int64_t boot = dist_draw(&target->group->boot, target_draw(target, RNG_BOOT, DRAW_BOOT));
+	const struct fault_spec *late = fault_strikes(target, FAULT_REGISTER_LATE);
+	if (late != NULL)
+		boot += fault_time(target, late);
+	if (target->faults != NULL)
+		reset_faults(target->faults);
+	loop_timer(target->env->loop, &target->life, boot);
 }
 
 /* What a board leaves behind when its program ends: nothing that answers. */
@@ -312,20 +408,48 @@ void target_crash(struct target *target, const char *why)
 	target_say(target, EVENT_CRASHED, why);
 }
 
+void target_move_to(struct target *target, uint32_t ip)
+{
+	bool listening = target->listener != NULL;
+
+	target->ip = ip;
+	if (target->state == TARGET_OFF || target->state == TARGET_GONE)
+		return;
+	target_say(target, EVENT_MOVED, NULL);
+	target_stop_listening(target);
+	target_drop_connections(target);
+	if (target->registering != NULL)
+		net_reset(target->registering);
+	target->registering = NULL;
+	if (listening)
+		target_resume_listening(target);
+	target->register_now = true;
+	if (target->state != TARGET_GONE)
+		loop_timer(target->env->loop, &target->life, 0);
+}
+
 void target_release(struct target *target)
 {
 	if (target->state != TARGET_OFF)
 		stop_everything(target);
+	target_faults_release(target);
 }
 
 int target_env_init(struct target_env *env, struct loop *loop, struct net *net,
 		    struct events *events, uint64_t seed, size_t late_replies)
 {
-	*env = (struct target_env){ .loop = loop, .net = net, .events = events, .seed = seed };
+	memset(env, 0, sizeof(*env));
+	env->loop = loop;
+	env->net = net;
+	env->events = events;
+	env->seed = seed;
 	return pool_init(&env->late_replies, sizeof(struct target_late_reply), late_replies);
 }
 
 void target_env_release(struct target_env *env)
 {
 	pool_release(&env->late_replies);
+	pool_release(&env->faults);
+	pool_release(&env->held);
+	buffers_release(&env->buffers);
 }

@@ -4,10 +4,13 @@
 
 /*
  * Moves are done strictly one after the other. A move that changes nothing (stand up while it
- * stands) still takes its time: the firmware sets the servo and waits.
+ * stands) still takes its time: the firmware sets the servo and waits. It cannot see the target: a
+ * jammed one is not known to be so.
  */
 
 static void start_next(struct target *target);
+static void begin_move(struct target *target);
+static void be_active(struct target *target);
 
 static struct target_move *current(struct target *target)
 {
@@ -26,6 +29,52 @@ static struct target *target_of(struct timer *timer)
 	return OF(timer, struct target, mechanics);
 }
 
+/* While its program hangs nothing goes on; the same step is taken when it wakes up. */
+static bool parked(struct target *target)
+{
+	if (!fault_active(target, FAULT_HANG))
+		return false;
+	target->faults->parked_mechanics = true;
+	return true;
+}
+
+static bool is_jammed(const struct target *target)
+{
+	return target->faults != NULL && target->faults->jammed;
+}
+
+/* ---- durations ---- */
+
+static int64_t with_faults(struct target *target, int64_t ns)
+{
+	const struct fault_spec *spec;
+
+	if (target->faults == NULL)
+		return ns;
+	if ((spec = fault_strikes(target, FAULT_SLOW)) != NULL)
+		ns = (int64_t)((double)ns * spec->factor);
+	if (fault_active(target, FAULT_WEAR)) {
+		spec = target->faults->spec[FAULT_WEAR];
+		double worn = 1 + spec->factor * target->faults->moves++;
+		ns = worn > 0 ? (int64_t)((double)ns * worn) : 0;
+	}
+	return ns;
+}
+
+static int64_t draw_rise(struct target *target)
+{
+	return with_faults(target, dist_draw(&target->group->rise,
+					     target_draw(target, RNG_RISE, DRAW_RISE)));
+}
+
+static int64_t draw_fall(struct target *target)
+{
+	return with_faults(target, dist_draw(&target->group->fall,
+					     target_draw(target, RNG_FALL, DRAW_FALL)));
+}
+
+/* ---- lying down ---- */
+
 static void finish(struct target *target)
 {
 	target->queue_head = (uint16_t)((target->queue_head + 1) % target->group->queue_max);
@@ -35,36 +84,53 @@ static void finish(struct target *target)
 		start_next(target);
 }
 
+static void lie(struct target *target)
+{
+	if (target->state == TARGET_FALLING)
+		target_become(target, TARGET_DOWN);
+	if (is_jammed(target))
+		return;
+	target->up = false;
+	target_say(target, EVENT_DOWN, NULL);
+}
+
 static void fallen(struct timer *timer, int64_t now_ns)
 {
 	struct target *target = target_of(timer);
 	const struct target_move move = *current(target);
 
 	(void)now_ns;
-	if (target->state == TARGET_FALLING)
-		target_become(target, TARGET_DOWN);
-	target->up = false;
-	target_say(target, EVENT_DOWN, NULL);
+	if (parked(target))
+		return;
+	lie(target);
 	if (move.command == QN_SNYPER_LAY_DOWN)
 		target_answer_late(target, &move);
+	else if (fault_strikes(target, FAULT_CRASH_ACTIVE))
+		target_crash(target, "reporting the hit is not implemented");
 	if (target_in_service(target))
 		finish(target);
 }
 
 static void fall(struct target *target)
 {
-	if (target->up) {
+	if (target->up && !is_jammed(target)) {
 		target_become(target, TARGET_FALLING);
 		target_say(target, EVENT_FALLING, NULL);
+	} else if (target->state == TARGET_ACTIVE) {
+		/* Jammed upright at the end of an activation: it stays up, and is active no more. */
+		target_become(target, TARGET_UP);
 	}
-	wait_ns(target, dist_draw(&target->group->fall, target_draw(target, RNG_FALL, DRAW_FALL)),
-		fallen);
+	wait_ns(target, draw_fall(target), fallen);
 }
+
+/* ---- the sensor ---- */
 
 static void hit_noticed(struct timer *timer, int64_t now_ns)
 {
 	struct target *target = target_of(timer);
 
+	if (parked(target))
+		return;
 	target->env->totals.hits++;
 	target_tell(target, EVENT_HIT, 0, now_ns - target->active_since_ns, NULL, 0);
 	fall(target);
@@ -77,6 +143,8 @@ static void time_is_up(struct timer *timer, int64_t now_ns)
 	struct target *target = target_of(timer);
 
 	(void)now_ns;
+	if (parked(target))
+		return;
 	target->env->totals.misses++;
 	target_say(target, EVENT_MISS, NULL);
 	fall(target);
@@ -90,65 +158,209 @@ static int64_t at_poll(const struct target *target, int64_t ns)
 	return poll > 0 ? (ns + poll - 1) / poll * poll : ns;
 }
 
-static void be_active(struct target *target)
+/* When this activation is hit, from its beginning; -1: never. */
+static int64_t draw_hit(struct target *target)
 {
 	const struct target_group *group = target->group;
-	const struct target_move move = *current(target);
 	uint32_t n = target->draws[DRAW_ACTIVATION]++;
 	uint64_t seed = target->env->seed;
+	const struct fault_spec *spec;
+	int64_t after = -1;
 
-	target_become(target, TARGET_ACTIVE);
+	if (rng_unit(rng_draw(seed, target->number, RNG_HIT, n)) < group->hit_probability)
+		after = dist_draw(&group->hit_after,
+				  rng_draw(seed, target->number, RNG_HIT_TIME, n));
+	if (target->faults == NULL || target->faults->active == 0)
+		return after;
+	if (fault_strikes(target, FAULT_SENSOR_DEAD))
+		return -1;
+	if (fault_strikes(target, FAULT_SENSOR_STUCK))
+		return 0;
+	if ((spec = fault_strikes(target, FAULT_GHOST_HIT)) != NULL) {
+		int64_t ghost = fault_time(target, spec);
+		if (after < 0 || ghost < after)
+			after = ghost;
+	}
+	return after;
+}
+
+static void poll_sensor(struct target *target, int64_t duration_ns)
+{
+	int64_t hit = draw_hit(target);
+
+	if (hit >= 0 && at_poll(target, hit) < duration_ns)
+		wait_ns(target, at_poll(target, hit), hit_noticed);
+	else
+		wait_ns(target, duration_ns, time_is_up);
+}
+
+static void be_active(struct target *target)
+{
+	const struct target_move move = *current(target);
+
+	if (!is_jammed(target) || target->up)
+		target_become(target, TARGET_ACTIVE);
 	target->active_since_ns = target->env->loop->now_ns;
 	target->env->totals.activations++;
 	target_tell(target, EVENT_ACTIVE, 0, move.duration_ns, NULL, 0);
 	target_answer_late(target, &move);
-	if (target->state != TARGET_ACTIVE)
+	if (!target_in_service(target))
 		return;
-	if (rng_unit(rng_draw(seed, target->number, RNG_HIT, n)) < group->hit_probability) {
-		uint64_t bits = rng_draw(seed, target->number, RNG_HIT_TIME, n);
-		int64_t after = at_poll(target, dist_draw(&group->hit_after, bits));
-		if (after < move.duration_ns) {
-			wait_ns(target, after, hit_noticed);
-			return;
-		}
-	}
-	wait_ns(target, move.duration_ns, time_is_up);
+	if (target->state == TARGET_ACTIVE)
+		poll_sensor(target, move.duration_ns);
+	else /* it lies jammed: the firmware waits, nobody can hit it */
+		wait_ns(target, move.duration_ns, time_is_up);
 }
 
-static void risen(struct timer *timer, int64_t now_ns)
+bool target_hit(struct target *target)
 {
-	struct target *target = target_of(timer);
+	if (target->state != TARGET_ACTIVE || fault_strikes(target, FAULT_SENSOR_DEAD))
+		return false;
+	int64_t since = target->env->loop->now_ns - target->active_since_ns;
+	int64_t seen = target->active_since_ns + at_poll(target, since);
+	/* After the last poll of this activation nobody looks any more. */
+	if (target->mechanics.fire == time_is_up && seen >= target->mechanics.due_ns)
+		return false;
+	target->mechanics.fire = hit_noticed;
+	timer_arm(&target->env->loop->timers, &target->mechanics, seen);
+	return true;
+}
+
+bool target_miss(struct target *target)
+{
+	if (target->state != TARGET_ACTIVE)
+		return false;
+	wait_ns(target, 0, time_is_up);
+	return true;
+}
+
+void target_feel_hit_down(struct target *target)
+{
+	target->env->totals.hits++;
+	target_say(target, EVENT_HIT, "while down");
+	if (target->group->report_hit == TARGET_REPORT_HTTP)
+		target_report_hit(target);
+}
+
+/* ---- standing up ---- */
+
+static void bounce_back(struct timer *timer, int64_t now_ns);
+
+/* It has arrived, for good. */
+static void stand(struct target *target)
+{
 	const struct target_move move = *current(target);
 
-	(void)now_ns;
-	target->up = true;
 	if (move.command == QN_SNYPER_ACTIVATE) {
-		target_say(target, EVENT_STANDING, NULL);
 		be_active(target);
 		return;
 	}
-	if (target->state == TARGET_RISING)
-		target_become(target, TARGET_UP);
-	target_say(target, EVENT_STANDING, NULL);
 	target_answer_late(target, &move);
 	if (target_in_service(target))
 		finish(target);
 }
 
-static void start_next(struct target *target)
+static void arrive(struct target *target)
 {
-	target->busy = true;
-	target->env->totals.moves++;
+	target->up = true;
+	if (target->state == TARGET_RISING)
+		target_become(target, TARGET_UP);
+	target_say(target, EVENT_STANDING, NULL);
+}
+
+static void bounce_down(struct timer *timer, int64_t now_ns)
+{
+	struct target *target = target_of(timer);
+
+	(void)now_ns;
+	if (parked(target))
+		return;
+	lie(target);
+	target_become(target, TARGET_RISING);
+	target_say(target, EVENT_RISING, NULL);
+	wait_ns(target, fault_time(target, target->faults->spec[FAULT_BOUNCE]), bounce_back);
+}
+
+/* True: it falls back once more before it stands. */
+static bool bounce(struct target *target)
+{
+	struct target_faults *faults = target->faults;
+
+	if (faults == NULL || faults->bounces_left == 0 || target->state != TARGET_UP)
+		return false;
+	faults->bounces_left--;
+	target_become(target, TARGET_FALLING);
+	target_say(target, EVENT_FALLING, NULL);
+	wait_ns(target, fault_time(target, faults->spec[FAULT_BOUNCE]), bounce_down);
+	return true;
+}
+
+static void bounce_back(struct timer *timer, int64_t now_ns)
+{
+	struct target *target = target_of(timer);
+
+	(void)now_ns;
+	if (parked(target))
+		return;
+	arrive(target);
+	if (!bounce(target))
+		stand(target);
+}
+
+static void risen(struct timer *timer, int64_t now_ns)
+{
+	struct target *target = target_of(timer);
+	const struct fault_spec *spec;
+
+	(void)now_ns;
+	if (parked(target))
+		return;
+	if (!is_jammed(target)) {
+		bool rose = target->state == TARGET_RISING;
+		arrive(target);
+		if (rose && (spec = fault_strikes(target, FAULT_BOUNCE)) != NULL)
+			target->faults->bounces_left = (uint16_t)spec->count;
+	}
+	if (!bounce(target))
+		stand(target);
+}
+
+/* ---- the queue ---- */
+
+static void late_begin(struct timer *timer, int64_t now_ns)
+{
+	struct target *target = target_of(timer);
+
+	(void)now_ns;
+	if (!parked(target))
+		begin_move(target);
+}
+
+static void begin_move(struct target *target)
+{
+	if (target->faults != NULL)
+		target->faults->jammed = fault_strikes(target, FAULT_JAM) != NULL;
 	if (current(target)->command == QN_SNYPER_LAY_DOWN) {
 		fall(target);
 		return;
 	}
-	if (!target->up) {
+	if (!target->up && !is_jammed(target)) {
 		target_become(target, TARGET_RISING);
 		target_say(target, EVENT_RISING, NULL);
 	}
-	wait_ns(target, dist_draw(&target->group->rise, target_draw(target, RNG_RISE, DRAW_RISE)),
-		risen);
+	wait_ns(target, draw_rise(target), risen);
+}
+
+static void start_next(struct target *target)
+{
+	const struct fault_spec *late = fault_strikes(target, FAULT_LATE_MOVE);
+
+	target->busy = true;
+	target->env->totals.moves++;
+	if (late != NULL)
+		wait_ns(target, fault_time(target, late), late_begin);
+	else
+		begin_move(target);
 }
 
 bool target_enqueue(struct target *target, const struct target_move *move)
@@ -161,20 +373,6 @@ bool target_enqueue(struct target *target, const struct target_move *move)
 	target->queue_len++;
 	if (!target->busy)
 		start_next(target);
-	return true;
-}
-
-bool target_hit(struct target *target)
-{
-	if (target->state != TARGET_ACTIVE)
-		return false;
-	int64_t since = target->env->loop->now_ns - target->active_since_ns;
-	int64_t seen = target->active_since_ns + at_poll(target, since);
-	/* After the last poll of this activation nobody looks any more. */
-	if (target->mechanics.fire == time_is_up && seen >= target->mechanics.due_ns)
-		return false;
-	target->mechanics.fire = hit_noticed;
-	timer_arm(&target->env->loop->timers, &target->mechanics, seen);
 	return true;
 }
 

@@ -28,10 +28,31 @@ struct served {
 	struct qn_snyper_answerer answerer;
 	struct target *target;
 	struct net_conn *next, *prev;
-	uint16_t late; /* answers that are still to come */
-	bool ended;    /* the peer sends no more */
+	struct held *held; /* units that a fault keeps back */
+	uint16_t late;	   /* answers that are still to come */
+	bool ended;	   /* the peer sends no more */
+	bool silent;	   /* a fault: whatever comes is taken and forgotten */
+	bool gone;	   /* closed, though its memory stands to the end of the turn */
 };
 _Static_assert(sizeof(struct served) <= NET_SESSION_BYTES, "a session fits its connection");
+
+/* The faults of a target, and what they remember. */
+struct target_faults {
+	uint64_t armed, resting, active;
+	struct timer timer;
+	struct target *target;
+	const struct fault_spec *spec[FAULT_KIND_COUNT];
+	int64_t due_ns[FAULT_KIND_COUNT];   /* of the next change; 0: none */
+	int64_t until_ns[FAULT_KIND_COUNT]; /* of moments */
+	int64_t since_ns[FAULT_KIND_COUNT];
+	uint32_t draws[FAULT_KIND_COUNT];
+	int64_t clock_shift_ns;
+	uint32_t commands, moves, storm_left;
+	uint16_t bounces_left;
+	bool parked_life, parked_mechanics, registered_twice, jammed;
+	uint8_t last_type, last_id_len;
+	char last_id[96];
+};
 
 static inline struct served *served_of(struct net_conn *conn)
 {
@@ -66,8 +87,37 @@ static inline uint64_t target_draw(struct target *target, enum rng_purpose purpo
 	return rng_draw(target->env->seed, target->number, purpose, target->draws[counter]++);
 }
 
+/* faults.c */
+static inline bool fault_active(const struct target *target, enum fault_kind kind)
+{
+	return target->faults != NULL && (target->faults->active & FAULT_BIT(kind)) != 0;
+}
+/* The draw, and the event where it strikes. */
+const struct fault_spec *fault_strike(struct target *target, enum fault_kind kind);
+/* Does it act on this occasion? NULL: no. */
+static inline const struct fault_spec *fault_strikes(struct target *target, enum fault_kind kind)
+{
+	return fault_active(target, kind) ? fault_strike(target, kind) : NULL;
+}
+int64_t fault_time(struct target *target, const struct fault_spec *spec);
+int64_t fault_drift(const struct target *target, const struct fault_spec *spec);
+int64_t fault_wall_ns(const struct target *target);
+void target_faults_release(struct target *target);
+/* The target's own clock. */
+static inline int64_t target_wall_ns(const struct target *target)
+{
+	return target->faults == NULL ? target->env->loop->wall_ns : fault_wall_ns(target);
+}
+
+/* fault_answer.c */
+void target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *answer);
+void target_drop_held(struct net_conn *conn);
+
 /* life.c */
 void target_become(struct target *target, enum target_state state);
+void target_stop_listening(struct target *target);
+void target_resume_listening(struct target *target);
+void target_register_again(struct target *target);
 static inline bool target_in_service(const struct target *target)
 {
 	return target->state >= TARGET_DOWN && target->state <= TARGET_FALLING;
@@ -78,6 +128,9 @@ bool target_accept(struct net_listener *listener, struct net_conn *conn);
 void target_drop_connections(struct target *target);
 void target_answer_late(struct target *target, const struct target_move *move);
 void target_forget_reply(struct target *target, struct target_late_reply *reply);
+void target_leave(struct net_conn *conn, bool reset);
+void target_leave_if_done(struct net_conn *conn);
+void target_poke_connections(struct target *target);
 
 /* mechanics.c */
 /* False: the queue is full. */
@@ -85,6 +138,7 @@ bool target_enqueue(struct target *target, const struct target_move *move);
 void target_mechanics_init(struct target *target);
 /* Servo off, queue empty: the target lies. */
 void target_mechanics_reset(struct target *target);
+void target_feel_hit_down(struct target *target);
 
 /* report.c */
 void target_report_hit(struct target *target);

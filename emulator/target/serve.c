@@ -10,6 +10,11 @@ static void send_answer(struct net_conn *conn, const struct qn_snyper_out *answe
 {
 	struct target *target = served_of(conn)->target;
 	char line[QN_SNYPER_TYPICAL], long_line[4096];
+
+	if (target->faults != NULL && target->faults->active != 0) {
+		target_answer_faulty(conn, answer);
+		return;
+	}
 	size_t len = qn_snyper_write(target->group->profile, answer, line, sizeof(line));
 	char *at = line;
 
@@ -35,7 +40,7 @@ static struct qn_snyper_out answer_of(const struct target *target, enum qn_snype
 	return (struct qn_snyper_out){ .type = type,
 				       .id = id,
 				       .target_id = { target->name, target->name_len },
-				       .wall_ns = target->env->loop->wall_ns };
+				       .wall_ns = target_wall_ns(target) };
 }
 
 static void answer_error(struct net_conn *conn, struct qn_text id, struct qn_text error)
@@ -77,8 +82,6 @@ void target_forget_reply(struct target *target, struct target_late_reply *reply)
 	pool_put(&target->env->late_replies, reply);
 }
 
-static void leave(struct net_conn *conn);
-
 void target_answer_late(struct target *target, const struct target_move *move)
 {
 	struct target_late_reply *reply = move->reply;
@@ -96,8 +99,8 @@ void target_answer_late(struct target *target, const struct target_move *move)
 	if (conn != NULL)
 		send_answer(conn, &answer);
 	target_forget_reply(target, reply);
-	if (conn != NULL && served_of(conn)->ended && served_of(conn)->late == 0)
-		leave(conn);
+	if (conn != NULL)
+		target_leave_if_done(conn);
 }
 
 /* ---- requests ---- */
@@ -121,7 +124,8 @@ static void serve_move(struct net_conn *conn, const struct qn_snyper_message *re
 		answer_error(conn, request->id, (struct qn_text){ "Command queue full", 18 });
 		return;
 	}
-	if (target->group->reply == TARGET_REPLY_DONE) {
+	bool moves = fault_strikes(target, FAULT_NO_MOVE) == NULL;
+	if (target->group->reply == TARGET_REPLY_DONE && moves) {
 		move.reply = keep_reply(conn, request);
 		if (move.reply == NULL) {
 			answer_error(conn, (struct qn_text){ NULL, 0 },
@@ -134,9 +138,12 @@ static void serve_move(struct net_conn *conn, const struct qn_snyper_message *re
 	struct qn_snyper_out answer =
 		answer_of(target, qn_snyper_answer_to(request->type), request->id);
 	answer.duration = request->duration;
+	answer.done = target->group->reply == TARGET_REPLY_DONE;
 	/* It answers, then moves. */
-	send_answer(conn, &answer);
-	target_enqueue(target, &move);
+	if (!fault_strikes(target, FAULT_SILENT_MOVE))
+		send_answer(conn, &answer);
+	if (moves)
+		target_enqueue(target, &move);
 }
 
 static void serve(struct net_conn *conn, const struct qn_snyper_message *request,
@@ -147,6 +154,12 @@ static void serve(struct net_conn *conn, const struct qn_snyper_message *request
 	target->env->totals.commands[request->type]++;
 	target->heard_ns = target->env->loop->now_ns;
 	target_tell(target, EVENT_COMMAND, (uint8_t)request->type, 0, line.at, line.len);
+	if (fault_active(target, FAULT_OUT_OF_MEMORY) &&
+	    ++target->faults->commands >= target->faults->spec[FAULT_OUT_OF_MEMORY]->count) {
+		fault_strike(target, FAULT_OUT_OF_MEMORY);
+		target_crash(target, "out of memory");
+		return;
+	}
 	if (request->type != QN_SNYPER_PING) {
 		serve_move(conn, request);
 		return;
@@ -189,6 +202,8 @@ static void unlink_conn(struct net_conn *conn)
 	if (served->next != NULL)
 		served_of(served->next)->prev = served->prev;
 	target->connections--;
+	served->gone = true;
+	target_drop_held(conn);
 	for (uint16_t i = 0; served->late > 0 && i < target->queue_len; i++) {
 		struct target_move *move =
 			&target->queue[(target->queue_head + i) % target->group->queue_max];
@@ -199,10 +214,38 @@ static void unlink_conn(struct net_conn *conn)
 	}
 }
 
-static void leave(struct net_conn *conn)
+void target_leave(struct net_conn *conn, bool reset)
 {
+	if (served_of(conn)->gone)
+		return;
 	unlink_conn(conn);
-	net_close(conn);
+	if (reset)
+		net_reset(conn);
+	else
+		net_close(conn);
+}
+
+/* The peer has said its last; do we still owe it something? */
+void target_leave_if_done(struct net_conn *conn)
+{
+	const struct served *served = served_of(conn);
+
+	if (!served->gone && served->ended && served->late == 0 && served->held == NULL)
+		target_leave(conn, false);
+}
+
+/* What came while the program stood still is read now. */
+void target_poke_connections(struct target *target)
+{
+	struct net_conn *conn = target->serving;
+
+	while (conn != NULL) {
+		struct net_conn *next = served_of(conn)->next;
+		net_poke(conn);
+		if (!served_of(conn)->gone)
+			target_leave_if_done(conn);
+		conn = next;
+	}
 }
 
 void target_drop_connections(struct target *target)
@@ -222,6 +265,10 @@ static size_t served_received(struct net_conn *conn, const char *bytes, size_t l
 	struct qn_fault fault;
 	size_t done = 0;
 
+	if (served->silent)
+		return len;
+	if (fault_active(target, FAULT_HANG))
+		return 0; /* read when it wakes up */
 	for (;;) {
 		size_t taken;
 		size_t from = fresh > done ? fresh - done : 0;
@@ -240,11 +287,11 @@ static size_t served_received(struct net_conn *conn, const char *bytes, size_t l
 			break;
 		case QN_SNYPER_STEP_CLOSE:
 			bad_line(conn, &fault);
-			leave(conn);
+			target_leave(conn, false);
 			return done;
 		}
-		/* A command can end the target, and with it this connection. */
-		if (!target_in_service(target))
+		/* A command can end the target, a fault this connection. */
+		if (served->gone)
 			return done;
 	}
 }
@@ -256,8 +303,8 @@ static void served_ended(struct net_conn *conn, const char *rest, size_t len)
 	(void)rest; /* a line without its newline gets no answer */
 	(void)len;
 	served->ended = true;
-	if (served->late == 0)
-		leave(conn);
+	if (!fault_active(served->target, FAULT_HANG))
+		target_leave_if_done(conn);
 }
 
 static void served_closed(struct net_conn *conn, int error)
@@ -284,6 +331,7 @@ bool target_accept(struct net_listener *listener, struct net_conn *conn)
 	}
 	conn->handler = &served_handler;
 	served->target = target;
+	served->silent = fault_strikes(target, FAULT_SILENT) != NULL;
 	qn_snyper_answerer_init(&served->answerer, target->group->profile, QN_SNYPER_TARGET,
 				target->group->line_limit);
 	served->next = target->serving;

@@ -17,6 +17,7 @@
 #include "emulator/base/net.h"
 #include "emulator/base/pool.h"
 #include "emulator/base/units.h"
+#include "emulator/target/faults.h"
 #include "proto/snyper/session.h"
 
 enum target_state {
@@ -55,6 +56,7 @@ struct target_group {
 	int64_t hit_value;
 	uint32_t line_limit;
 	uint16_t connections_max, queue_max;
+	uint32_t first_number; /* of its first target in the fleet */
 };
 
 /* Counters of all targets of a process together. */
@@ -66,6 +68,7 @@ struct target_totals {
 	uint64_t commands[QN_SNYPER_TYPES];
 	uint64_t answers, errors_answered, bad_lines, queue_full, conn_refused, listen_failed;
 	uint64_t moves, activations, hits, misses, hits_reported, hit_reports_failed;
+	uint64_t faults_struck;
 };
 
 struct target_env {
@@ -76,9 +79,14 @@ struct target_env {
 	struct target_totals totals;
 	struct pool late_replies; /* of reply = "done" */
 	int last_listen_error;	  /* for the one message that explains it */
+	/* Of faults; empty until target_env_reserve_faults(). */
+	struct pool faults, held;
+	struct buffers buffers;
+	char scratch[65536];
 };
 
 struct target_late_reply;
+struct target_faults;
 
 struct target_move {
 	uint8_t command; /* enum qn_snyper_type */
@@ -96,10 +104,12 @@ struct target {
 	struct net_conn *registering;
 	struct net_conn *serving; /* list of accepted connections */
 	struct target_move *queue; /* ring of group->queue_max */
+	struct target_faults *faults; /* NULL: it never had any */
 	uint32_t ip, number;
 	uint32_t name_len;
 	uint8_t state;
 	bool registered, up, busy;
+	bool register_now; /* whatever the silence says */
 	uint16_t queue_head, queue_len, connections;
 	uint32_t tries;	 /* of the registration under way */
 	uint32_t draws[4]; /* boots, rises, falls, activations so far */
@@ -109,6 +119,8 @@ struct target {
 /* 0 or -ENOMEM. `name` stays the caller's. */
 int target_env_init(struct target_env *env, struct loop *loop, struct net *net,
 		    struct events *events, uint64_t seed, size_t late_replies);
+/* Room for faults of so many targets: before the first target_fault_on(). 0 or -ENOMEM. */
+int target_env_reserve_faults(struct target_env *env, size_t targets);
 void target_env_release(struct target_env *env);
 
 /* `queue` holds group->queue_max moves. The target is off. */
@@ -122,6 +134,10 @@ void target_power_on(struct target *target);
 void target_power_off(struct target *target);
 /* Dies as the firmware does: gone, until it is powered off and on. */
 void target_crash(struct target *target, const char *why);
+/* Moves to another address: registers from there anew, listens there. */
+void target_move_to(struct target *target, uint32_t ip);
+/* The activation under way ends as a miss. False where none is. */
+bool target_miss(struct target *target);
 /* The sensor feels a hit; counts only while the target is active. False where it does not count. */
 bool target_hit(struct target *target);
 
