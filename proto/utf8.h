@@ -13,8 +13,8 @@
 size_t qn_utf8_valid_len(const char *text, size_t len);
 
 /*
- * Passes over valid characters outside ASCII from `at` on. Returns where it stopped: at `end`, at an
- * ASCII byte, or at the first byte (0x80 or more) of what is no character.
+ * Passes over valid characters outside ASCII from `at` on. Returns where it stopped: at `end`, at
+ * an ASCII byte, or at the first byte (0x80 or more) of what is no character.
  */
 const char *qn_utf8_skip(const char *at, const char *end);
 

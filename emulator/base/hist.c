@@ -67,7 +67,8 @@ int64_t hist_percentile(const struct hist *hist, double percent)
 
 	if (hist->n == 0)
 		return 0;
-	uint64_t rank = (uint64_t)ceil(percent / 100.0 * (double)hist->n);
+	/* In binary 99.9 % of 1000 is a little above 999: that must not become rank 1000. */
+	uint64_t rank = (uint64_t)ceil(nextafter(percent, 0) / 100.0 * (double)hist->n);
 	if (rank >= hist->n)
 		return hist->max;
 	for (unsigned i = 0; i < HIST_BUCKETS; i++) {

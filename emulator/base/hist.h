@@ -1,7 +1,7 @@
 /*
  * Latency histograms in the manner of HdrHistogram: bounded memory, bounded error, any percentile.
  *
- * Purpose: values from 0 ns to an hour (longer ones count as an hour) in log-linear buckets of
+ * Purpose: values from 0 ns to an hour (others count as 0 or an hour) in log-linear buckets of
  * three significant digits: the error of any percentile is below 0.1 %. A recording is an index and
  * an increment. Keep one per command or group, never per target (270 kB each, touched as used).
  * Units: nanoseconds. Ownership: hist_release() what hist_init() took.
@@ -41,6 +41,7 @@ static inline unsigned hist_index(int64_t ns)
 
 static inline void hist_record(struct hist *hist, int64_t ns)
 {
+	ns = ns < 0 ? 0 : ns > HIST_MAX_NS ? HIST_MAX_NS : ns;
 	hist->counts[hist_index(ns)]++;
 	hist->n++;
 	hist->sum += (double)ns;

@@ -52,7 +52,11 @@ void loop_stop(struct loop *loop);
 
 static inline void loop_timer(struct loop *loop, struct timer *timer, int64_t in_ns)
 {
-	timer_arm(&loop->timers, timer, loop->now_ns + in_ns);
+	int64_t due_ns;
+
+	if (__builtin_add_overflow(loop->now_ns, in_ns, &due_ns))
+		due_ns = TIMERS_NEVER;
+	timer_arm(&loop->timers, timer, due_ns);
 }
 
 #endif

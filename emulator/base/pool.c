@@ -11,7 +11,10 @@ int pool_init(struct pool *pool, size_t object_size, size_t capacity)
 	object_size = (object_size + 15) / 16 * 16;
 	if (capacity == 0)
 		capacity = 1;
-	void *memory = mmap(NULL, object_size * capacity, PROT_READ | PROT_WRITE,
+	size_t size;
+	if (__builtin_mul_overflow(object_size, capacity, &size))
+		return -ENOMEM;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
@@ -86,9 +89,13 @@ void buffers_release(struct buffers *buffers)
 
 int buffer_reserve(struct buffers *buffers, struct buffer *buffer, size_t more)
 {
-	if (buffer->len + more <= buffer->cap)
+	size_t size;
+
+	if (__builtin_add_overflow(buffer->len, more, &size))
+		return -ENOBUFS;
+	if (size <= buffer->cap)
 		return 0;
-	int cls = class_of(buffer->len + more);
+	int cls = class_of(size);
 	char *at = NULL;
 	while (cls >= 0 && cls < BUFFERS_CLASSES && at == NULL)
 		at = pool_get(&buffers->classes[cls++]);

@@ -206,7 +206,9 @@ int64_t timers_next(struct timers *timers)
 
 struct timer *timers_pop(struct timers *timers, int64_t now_ns)
 {
-	if (timers_next(timers) > now_ns)
+	int64_t next = timers_next(timers);
+
+	if (next > now_ns || next == TIMERS_NEVER)
 		return NULL;
 	struct timer *timer = timers->heap;
 	timer_cancel(timers, timer);

@@ -46,7 +46,8 @@ static inline bool timer_armed(const struct timer *timer)
 {
 	return timer->where != 0;
 }
-/* Arms, or arms anew. A time that has passed is due at once. timer->fire must be set. */
+/* Arms, or arms anew. A time that has passed is due at once, TIMERS_NEVER not at all. timer->fire
+ * must be set. */
 void timer_arm(struct timers *timers, struct timer *timer, int64_t due_ns);
 /* Harmless on an idle timer. */
 void timer_cancel(struct timers *timers, struct timer *timer);

@@ -1,9 +1,18 @@
 #include "emulator/cli/app.h"
 
+static void describe_faults(const struct group_config *group)
+{
+	const struct fault_spec *faults = group->faults.at;
+	char text[256];
+
+	for (size_t i = 0; i < group->faults.count; i++)
+		printf("      fault: %s\n", fault_spec_text(&faults[i], text, sizeof(text)));
+}
+
 static void describe_fleet(const struct fleet_config *fleet)
 {
 	const struct group_config *groups = fleet->groups.at;
-	char master[24], first[24], rise[64], fall[64];
+	char master[24], first[24], rise[96], fall[96];
 	uint32_t number = 0;
 
 	net_addr_text(groups->shared.master, master, sizeof(master));
@@ -20,8 +29,19 @@ static void describe_fleet(const struct fleet_config *fleet)
 		       group->reply == TARGET_REPLY_DONE ? "done" : "queued",
 		       units_dist_text(&group->rise, rise, sizeof(rise)),
 		       units_dist_text(&group->fall, fall, sizeof(fall)));
+		describe_faults(group);
 		number += (uint32_t)group->count;
 	}
+}
+
+static void describe_expectations(const struct setting_list *list)
+{
+	const struct expect_config *all = list->at;
+
+	if (list->count > 0)
+		printf("expectations:\n");
+	for (size_t i = 0; i < list->count; i++)
+		expect_describe(&all[i], stdout);
 }
 
 static void describe_master(const struct master_config *master)
@@ -64,6 +84,8 @@ enum exit_code check_config(const struct app_options *options)
 			describe_fleet(&config.fleet);
 		if (config.master.present)
 			describe_master(&config.master);
+		timeline_describe(&config.scenario.timeline, config.scenario.duration_ns, stdout);
+		describe_expectations(&config.scenario.expect);
 		printf("%s: fine\n", options->config_path);
 	}
 	settings_free(settings);

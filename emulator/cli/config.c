@@ -2,6 +2,39 @@
 
 #include <string.h>
 
+#define SCENARIO(member) offsetof(struct scenario_config, member)
+static const struct setting scenario_settings[] = {
+	{ .name = "duration", .kind = SETTING_DURATION, .offset = SCENARIO(duration_ns),
+	  .def = "0s", .min = 0, .max = INT64_C(1000) * 24 * 3600 * NS_PER_S,
+	  .help = "the run ends then; 0: when the master's rounds are done, by --for, by a signal" },
+	{ .name = "timeline", .kind = SETTING_LIST, .offset = SCENARIO(timeline),
+	  .sub = &step_table, .help = "what happens when" },
+	{ .name = "expect", .kind = SETTING_LIST, .offset = SCENARIO(expect), .sub = &expect_table,
+	  .help = "what must hold" },
+	{ .name = NULL },
+};
+static const struct setting_table scenario_table = { .title = "what happens, and what must hold",
+						     .size = sizeof(struct scenario_config),
+						     .settings = scenario_settings,
+						     .origin_offset = SCENARIO(origin) };
+
+#define SIMULATE(member) offsetof(struct simulate_config, member)
+static const struct setting simulate_settings[] = {
+	{ .name = "latency", .kind = SETTING_DIST, .offset = SIMULATE(latency),
+	  .def = "uniform(200us, 2ms)", .help = "one way, drawn for each unit" },
+	{ .name = "connect_loss", .kind = SETTING_FLOAT, .offset = SIMULATE(connect_loss),
+	  .def = "0", .fmin = 0, .fmax = 1, .help = "how likely a connect vanishes" },
+	{ .name = "break", .kind = SETTING_FLOAT, .offset = SIMULATE(break_chance), .def = "0",
+	  .fmin = 0, .fmax = 1, .help = "how likely a unit breaks its connection instead" },
+	{ .name = "epoch", .kind = SETTING_INT, .offset = SIMULATE(epoch_s), .def = "1767225600",
+	  .min = 0, .max = INT64_C(4102444800), .help = "the wall clock at the start, in seconds" },
+	{ .name = NULL },
+};
+static const struct setting_table simulate_table = { .title = "the network of --simulate",
+						     .size = sizeof(struct simulate_config),
+						     .settings = simulate_settings,
+						     .origin_offset = SIMULATE(origin) };
+
 #define EMU(member) offsetof(struct emu_config, member)
 static const struct setting emu_settings[] = {
 	{ .name = "title", .kind = SETTING_STRING, .offset = EMU(title), .def = "",
@@ -12,6 +45,10 @@ static const struct setting emu_settings[] = {
 	  .present_offset = EMU(fleet.present), .help = "virtual targets; absent: none" },
 	{ .name = "master", .kind = SETTING_GROUP, .offset = EMU(master), .sub = &master_table,
 	  .present_offset = EMU(master.present), .help = "a master; absent: none" },
+	{ .name = "scenario", .kind = SETTING_GROUP, .offset = EMU(scenario),
+	  .sub = &scenario_table, .help = "what happens, and what must hold" },
+	{ .name = "simulate", .kind = SETTING_GROUP, .offset = EMU(simulate),
+	  .sub = &simulate_table, .help = "the network of --simulate" },
 	{ .name = NULL },
 };
 const struct setting_table emu_table = { .title = "a config of quintain-emu",
@@ -34,5 +71,10 @@ struct settings *emu_config_load(const char *path, const char *const *overrides,
 			       "`fleet` or `master`");
 	fleet_config_check(settings, &config->fleet);
 	master_config_check(settings, &config->master, (uint64_t)config->seed);
+	timeline_config_check(settings, &config->scenario.timeline, &config->fleet,
+			      config->master.present, config->scenario.duration_ns);
+	if (settings_errors(settings) == 0)
+		expect_config_check(settings, &config->scenario.expect, config->fleet.present,
+				    config->master.present, &config->fleet);
 	return settings;
 }

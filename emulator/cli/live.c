@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
@@ -24,6 +25,7 @@ struct live {
 	struct event_sink sink;
 	struct app *app;
 	struct timer timer;
+	int64_t shown_real_ns; /* simulated: when progress was last shown, on the real clock */
 	bool terminal, colour, started;
 	int lines_drawn;
 	uint64_t last_ok, last_answers;
@@ -201,9 +203,40 @@ static void print_lines(struct live *live, int64_t now_ns)
 	live->last_ns = now_ns;
 }
 
+/* A simulated run has no view; what takes longer than two real seconds says how far it is. */
+static void tick_simulated(struct live *live, int64_t now_ns)
+{
+	struct app *app = live->app;
+	struct timespec real;
+	int64_t end = app->options->for_ns > 0 ? app->options->for_ns :
+						 app->config.scenario.duration_ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &real);
+	int64_t real_ns = (int64_t)real.tv_sec * NS_PER_S + real.tv_nsec;
+	if (live->shown_real_ns == 0)
+		live->shown_real_ns = real_ns;
+	if (real_ns - live->shown_real_ns < 2 * NS_PER_S)
+		return;
+	live->shown_real_ns = real_ns;
+	fprintf(stderr, "%9.1f s simulated", (double)now_ns / 1e9);
+	if (end > 0)
+		fprintf(stderr, " of %.1f s (%.0f %%)", (double)end / 1e9,
+			100.0 * (double)now_ns / (double)end);
+	if (app->master != NULL)
+		fprintf(stderr, "  commands sent %llu",
+			(unsigned long long)master_totals(app->master)->sent);
+	fputc('\n', stderr);
+}
+
 static void tick(struct timer *timer, int64_t now_ns)
 {
 	struct live *live = OF(timer, struct live, timer);
+
+	if (live->app->loop.simulated) {
+		tick_simulated(live, now_ns);
+		loop_timer(&live->app->loop, timer, NS_PER_S);
+		return;
+	}
 
 	if (live->terminal)
 		draw(live, now_ns);
@@ -221,7 +254,7 @@ int live_new(struct app *app, struct live **ret)
 		return -ENOMEM;
 	live->app = app;
 	live->timer.fire = tick;
-	live->terminal = !app->options->quiet && isatty(STDERR_FILENO) && term != NULL &&
+	live->terminal = !app->options->quiet && !app->loop.simulated && isatty(STDERR_FILENO) && term != NULL &&
 			 strcmp(term, "dumb") != 0;
 	if (live->terminal) {
 		live->sink = (struct event_sink){ .event = remember, .mask = RECENT_MASK };
@@ -234,9 +267,12 @@ int live_new(struct app *app, struct live **ret)
 void live_start(struct live *live)
 {
 	live->last_ns = live->app->loop.now_ns;
-	if (!live->app->options->quiet)
-		loop_timer(&live->app->loop, &live->timer,
-			   live->terminal ? DRAW_EVERY_NS : LINE_EVERY_NS);
+	if (live->app->options->quiet)
+		return;
+	int64_t first = live->terminal		    ? DRAW_EVERY_NS :
+			live->app->loop.simulated ? NS_PER_S :
+						    LINE_EVERY_NS;
+	loop_timer(&live->app->loop, &live->timer, first);
 }
 
 void live_message(struct live *live, const char *text)

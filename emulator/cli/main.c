@@ -14,6 +14,10 @@ static const char help[] =
 	"options of run:\n"
 	"  --set PATH=VALUE   override a setting, e.g. --set fleet.groups[0].count=20 (repeatable)\n"
 	"  --for TIME         end after this time, e.g. 30s, 5m\n"
+	"  --simulate         under a simulated clock, without sockets and waiting; the seed decides\n"
+	"  --seeds A..B       with --simulate: run these seeds, print those that fail\n"
+	"  --out DIR          results: report.html, summary.json, junit.xml, events.jsonl, latencies\n"
+	"  --no-events        with --out: no events.jsonl\n"
 	"  --log FILE         every event as a line of logfmt\n"
 	"  --json             one JSON object on the last line\n"
 	"  --quiet            no live view, no summary\n"
@@ -23,13 +27,18 @@ static const char help[] =
 	"CONFIG is a libconfig file, \"-\" for standard input; configs/ holds some to start from.\n"
 	"exit codes: 0 as asked, 1 a command or target was lost, 2 usage or config, 3 environment\n";
 
-enum { OPT_SET = 256, OPT_FOR, OPT_LOG, OPT_JSON, OPT_QUIET };
+enum { OPT_SET = 256, OPT_FOR, OPT_LOG, OPT_JSON, OPT_QUIET, OPT_SIMULATE, OPT_SEEDS, OPT_OUT,
+       OPT_NO_EVENTS };
 
 static const struct option long_options[] = {
 	{ "set", required_argument, NULL, OPT_SET },
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "simulate", no_argument, NULL, OPT_SIMULATE },
+	{ "seeds", required_argument, NULL, OPT_SEEDS },
+	{ "out", required_argument, NULL, OPT_OUT },
+	{ "no-events", no_argument, NULL, OPT_NO_EVENTS },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -68,7 +77,26 @@ static int dispatch(const char *command, struct app_options *options)
 		snprintf(text, sizeof(text), "%s needs a CONFIG file", command);
 		return usage(text);
 	}
-	return run ? (int)app_run(options) : (int)check_config(options);
+	if (!run)
+		return (int)check_config(options);
+	if (options->has_seeds && (!options->simulate || options->out_dir != NULL))
+		return usage("--seeds goes with --simulate and without --out");
+	return options->has_seeds ? (int)seeds_run(options) : (int)app_run(options);
+}
+
+/* "1..1000" */
+static bool parse_seeds(const char *text, struct app_options *options)
+{
+	unsigned long long first, last;
+	int end = 0;
+
+	if (sscanf(text, "%llu..%llu%n", &first, &last, &end) != 2 || text[end] != '\0' ||
+	    first > last || last > INT64_MAX)
+		return false;
+	options->has_seeds = true;
+	options->seeds_first = first;
+	options->seeds_last = last;
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -76,7 +104,7 @@ int main(int argc, char **argv)
 	struct app_options options = { .for_ns = 0 };
 	int code = EXIT_USAGE;
 
-	options.overrides = calloc((size_t)argc, sizeof(*options.overrides));
+	options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
 	if (options.overrides == NULL)
 		return EXIT_ENVIRONMENT;
 	for (int opt; (opt = getopt_long(argc, argv, "hV", long_options, NULL)) != -1;) {
@@ -90,6 +118,15 @@ int main(int argc, char **argv)
 			break;
 		case OPT_LOG: options.log_path = optarg; break;
 		case OPT_JSON: options.json = true; break;
+		case OPT_SIMULATE: options.simulate = true; break;
+		case OPT_SEEDS:
+			if (!parse_seeds(optarg, &options)) {
+				code = usage("--seeds takes a range, e.g. 1..1000");
+				goto out;
+			}
+			break;
+		case OPT_OUT: options.out_dir = optarg; break;
+		case OPT_NO_EVENTS: options.no_events = true; break;
 		case OPT_QUIET: options.quiet = true; break;
 		case 'h':
 			fputs(help, stdout);

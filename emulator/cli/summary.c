@@ -126,6 +126,38 @@ static void print_fleet(const struct fleet *fleet, FILE *out)
 			(unsigned long long)totals->conn_refused);
 }
 
+static void print_expectations(const struct expect *expect, FILE *out, bool colour)
+{
+	static const char *const colours[] = {
+		[VERDICT_PASS] = "\033[32m", [VERDICT_FAIL] = "\033[31m", [VERDICT_ERROR] = "\033[35m"
+	};
+
+	for (uint32_t i = 0; i < expect_count(expect); i++) {
+		const struct verdict *v = expect_verdict(expect, i);
+		fprintf(out, "  %s%-5s%s %s\n", colour ? colours[v->outcome] : "",
+			verdict_outcome_name(v->outcome), colour ? "\033[0m" : "", v->name);
+		fprintf(out, "        %s, %s: %s (at %.3f s)\n", v->that, v->mode, v->seen,
+			(double)v->at_ns / 1e9);
+		if (v->targets_count == 0)
+			continue;
+		fprintf(out, "        %u targets:", v->targets_total);
+		for (uint32_t t = 0; t < v->targets_count; t++)
+			fprintf(out, " %s", v->targets[t]);
+		fprintf(out, "%s\n", v->targets_total > v->targets_count ? " ..." : "");
+	}
+}
+
+static void print_results(const struct app *app, FILE *out)
+{
+	uint64_t dropped = results_dropped(app->results);
+
+	fprintf(out, "results  %s: report.html, summary.json, junit.xml%s", app->options->out_dir,
+		app->options->no_events ? "" : ", events.jsonl");
+	if (dropped > 0)
+		fprintf(out, " (%llu events were dropped)", (unsigned long long)dropped);
+	fputc('\n', out);
+}
+
 void summary_print(const struct app *app, FILE *out, bool colour)
 {
 	static const char *const ends[] = {
@@ -133,16 +165,20 @@ void summary_print(const struct app *app, FILE *out, bool colour)
 		[APP_ROUNDS_DONE] = "all rounds done",
 		[APP_TIME_UP] = "the time is up",
 		[APP_SIGNAL] = "stopped by a signal",
+		[APP_NOTHING_LEFT] = "nothing was left to happen",
 	};
-	char why[160] = "";
-	enum exit_code code = app_verdict(app, why, sizeof(why));
+	struct app_verdict verdict;
 
-	fprintf(out, "\n%s%s%s  after %.1f s: %s%s%s\n",
-		colour ? (code == EXIT_AS_ASKED ? "\033[1;32m" : "\033[1;31m") : "",
-		code == EXIT_AS_ASKED ? "PASS" : "FAIL", colour ? "\033[0m" : "",
+	app_judge(app, &verdict);
+	fprintf(out, "\n%s%s%s  after %.1f s%s: %s%s%s\n",
+		colour ? (verdict.code == EXIT_AS_ASKED ? "\033[1;32m" : "\033[1;31m") : "",
+		verdict.word, colour ? "\033[0m" : "",
 		(double)(app->end_ns - app->start_ns) / 1e9,
+		app->loop.simulated ? " of simulated time" : "",
 		app->end == APP_SIGNAL ? strsignal(app->signal) : ends[app->end],
-		why[0] != '\0' ? "; " : "", why);
+		verdict.why[0] != '\0' ? "; " : "", verdict.why);
+	if (app->expect != NULL)
+		print_expectations(app->expect, out, colour);
 	if (app->fleet != NULL)
 		print_fleet(app->fleet, out);
 	if (app->master != NULL)
@@ -150,4 +186,6 @@ void summary_print(const struct app *app, FILE *out, bool colour)
 	if (app->log != NULL)
 		fprintf(out, "log      %s%s\n", app->options->log_path,
 			log_lost(app->log) > 0 ? " (lines were lost)" : "");
+	if (app->results != NULL)
+		print_results(app, out);
 }

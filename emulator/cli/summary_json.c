@@ -93,13 +93,31 @@ static void put_master(FILE *out, const struct app *app)
 	fputs("}}", out);
 }
 
-void summary_json(const struct app *app, FILE *out)
+static void put_expectations(FILE *out, const struct expect *expect)
 {
-	char why[160];
+	uint64_t passed = 0, failed = 0, errors = 0;
 
-	fprintf(out, "{\"verdict\": \"%s\", \"seconds\": %.3f",
-		app_verdict(app, why, sizeof(why)) == EXIT_AS_ASKED ? "PASS" : "FAIL",
-		(double)(app->end_ns - app->start_ns) / 1e9);
+	for (uint32_t i = 0; i < expect_count(expect); i++) {
+		enum verdict_outcome outcome = expect_verdict(expect, i)->outcome;
+		passed += outcome == VERDICT_PASS;
+		failed += outcome == VERDICT_FAIL;
+		errors += outcome == VERDICT_ERROR;
+	}
+	fputs(", \"expectations\": {", out);
+	put_u64(out, "passed", passed, ", ");
+	put_u64(out, "failed", failed, ", ");
+	put_u64(out, "errors", errors, "}");
+}
+
+void summary_json(void *context, FILE *out)
+{
+	const struct app *app = context;
+	struct app_verdict verdict;
+
+	app_judge(app, &verdict);
+	fprintf(out, "{\"verdict\": \"%s\", \"seconds\": %.3f, \"simulated\": %s", verdict.word,
+		(double)(app->end_ns - app->start_ns) / 1e9,
+		app->loop.simulated ? "true" : "false");
 	if (app->fleet != NULL) {
 		fputs(", ", out);
 		put_fleet(out, app->fleet);
@@ -108,7 +126,17 @@ void summary_json(const struct app *app, FILE *out)
 		fputs(", ", out);
 		put_master(out, app);
 	}
+	if (app->timeline != NULL) {
+		fputs(", \"timeline\": {", out);
+		put_u64(out, "steps_done", timeline_done(app->timeline), ", ");
+		put_u64(out, "dropped", timeline_dropped(app->timeline), "}");
+	}
+	if (app->expect != NULL)
+		put_expectations(out, app->expect);
 	if (app->log != NULL)
 		fprintf(out, ", \"log_lines_lost\": %llu", (unsigned long long)log_lost(app->log));
-	fputs("}\n", out);
+	if (app->results != NULL)
+		fprintf(out, ", \"events_dropped\": %llu",
+			(unsigned long long)results_dropped(app->results));
+	fputs("}", out);
 }

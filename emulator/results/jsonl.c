@@ -16,7 +16,8 @@ struct piece {
 	const char *text;
 	size_t len;
 };
-#define X(kind, name) [EVENT_##kind] = { ",\"event\":\"" name "\"", sizeof(name) + 11 },
+#define PIECE(name) ",\"event\":\"" name "\""
+#define X(kind, name) [EVENT_##kind] = { PIECE(name), sizeof(PIECE(name)) - 1 },
 static const struct piece events[] = { EVENT_KINDS(X) };
 #undef X
 

@@ -22,7 +22,7 @@
 
 struct record {
 	int64_t t_ns, value;
-	const char *name; /* terminated, or NULL */
+	const char *name;    /* terminated, or NULL */
 	uint32_t text_len;   /* of what is kept */
 	uint32_t text_total; /* before it was cut */
 	uint8_t kind, type;

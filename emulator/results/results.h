@@ -2,14 +2,16 @@
  * Results: the files that `--out DIR` gets.
  *
  * Purpose: events.jsonl (every message and change of state, one clock, nanoseconds), summary.json,
- * junit.xml, latency-COMMAND.hgrm (HdrHistogram's percentile text), report.html (one file, no script).
- * Writing never slows the message path: events go through a bounded queue to a writer thread, and
- * what the queue could not take is counted and said. A simulated run has no writer thread: it
- * writes in place, nothing is dropped, and the bytes depend on config and seed alone.
+ * junit.xml, latency-COMMAND.hgrm (HdrHistogram's percentile text), report.html (one file, no
+ * script). Writing never slows the message path: events go through a bounded queue to a writer
+ * thread, and what the queue could not take is counted and said. A simulated run has no writer
+ * thread: it writes in place, nothing is dropped, and the bytes depend on config and seed alone.
  * Units: ns since the run began in files, loop clock in calls.
- * Ownership: results_free() joins the thread and closes.
- * Errors: 0 or -errno, message on stderr by the caller. A disk that fills is counted as drops too.
- * Threads: its loop's; the writer thread is its own affair.
+ * Ownership: results_free() joins the thread, leaves the bus and closes; fleet, master and the
+ * texts of the options must still be there (names of events are not copied). The sampler keeps a
+ * timer armed; in a simulated run only while others are. Errors: 0 or -errno, message on stderr by
+ * the caller. A disk that fills is counted as drops too. Threads: its loop's; the writer thread is
+ * its own affair.
  */
 #ifndef RESULTS_H
 #define RESULTS_H
@@ -27,9 +29,9 @@
 struct results;
 
 struct results_options {
-	const char *dir;	/* created where it does not exist */
-	bool events;		/* events.jsonl too */
-	size_t queue_bytes;	/* of the queue to the writer; 0: 16 MiB */
+	const char *dir;    /* created where it does not exist */
+	bool events;        /* events.jsonl too */
+	size_t queue_bytes; /* of the queue to the writer; 0: 16 MiB */
 	const char *title, *config_path;
 	uint64_t seed;
 	bool simulated;
@@ -49,8 +51,11 @@ struct results_end {
 	void (*summary)(void *context, FILE *out);
 	void *context;
 };
-/* Writes all that is written at the end. 0 or the first -errno. */
+/* Writes all that is written at the end, each file whole or not at all. 0 or the first -errno. */
 int results_finish(struct results *results, const struct results_end *end);
+/* The name of the first file that results_finish() could not write; "" where there is none. */
+const char *results_trouble(const struct results *results);
+/* Events that are not in events.jsonl. */
 uint64_t results_dropped(const struct results *results);
 void results_free(struct results *results);
 

@@ -5,13 +5,12 @@
  * no lock, no system call, no memory taken. What does not fit is refused and counted by the caller.
  * Records lie in one piece and 8-byte aligned: one that would run over the end starts anew at the
  * beginning, the rest is skipped.
- * Units: bytes. `put` and `taken` count all bytes that ever went through, and wrap; their difference
- * is what is in use. Every record begins with its whole length in 8 bytes.
- * Ownership: ring_release() what ring_init() took; all of it is reserved and touched by ring_init().
- * A record belongs to the taking side from ring_peek() to ring_pop().
- * Errors: ring_init() 0 or -errno; ring_begin() NULL where the record does not fit.
- * Threads: ring_begin(), ring_commit() and ring_crowded() are for one thread, ring_peek(),
- * ring_pop() and ring_calm() for one other.
+ * Units: bytes. `put` and `taken` count all bytes that ever went through, and wrap; their
+ * difference is what is in use. Every record begins with its whole length in 8 bytes. Ownership:
+ * ring_release() what ring_init() took; all of it is reserved and touched by ring_init(). A record
+ * belongs to the taking side from ring_peek() to ring_pop(). Errors: ring_init() 0 or -errno;
+ * ring_begin() NULL where the record does not fit. Threads: ring_begin(), ring_commit() and
+ * ring_crowded() are for one thread, ring_peek(), ring_pop() and ring_calm() for one other.
  */
 #ifndef RING_H
 #define RING_H
@@ -47,10 +46,12 @@ static inline size_t ring_record_max(const struct ring *ring)
 	return ring->size / 4 - RING_ALIGN;
 }
 
-/* Room for a record of len bytes, or NULL. It is handed over by ring_commit(), which must follow. */
+/* Room for a record of len bytes, or NULL. It is handed over by ring_commit(), which must follow.
+ */
 void *ring_begin(struct ring *ring, size_t len);
 void ring_commit(struct ring *ring);
-/* After a commit: true once when more than half is in use, until the other side says ring_calm(). */
+/* After a commit: true once when more than half is in use, until the other side says ring_calm().
+ */
 bool ring_crowded(struct ring *ring);
 
 /* The oldest record, or NULL; as long as its own length rounded up to RING_ALIGN. */

@@ -156,7 +156,7 @@ void fault_spec_check(struct settings *settings, struct fault_spec *spec)
 const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap)
 {
 	const struct fault_info *info = &infos[spec->kind];
-	char text[64];
+	char text[96];
 	size_t len = (size_t)snprintf(buf, cap, "%s", info->name);
 
 #define ADD(...)                                                                                   \

@@ -24,7 +24,7 @@
 #define QN_JSON_DEPTH_DEFAULT 64
 
 enum qn_json_dialect {
-	QN_JSON_STRICT,	     /* RFC 8259 and nothing else */
+	QN_JSON_STRICT,      /* RFC 8259 and nothing else */
 	QN_JSON_CPYTHON,     /* json.loads: NaN, Infinity, -Infinity too, as numbers */
 	QN_JSON_MICROPYTHON, /* json.loads of MicroPython 1.25: see DIALECTS.md */
 };
@@ -36,12 +36,12 @@ enum qn_json_dialect {
  */
 enum qn_json_token {
 	QN_JSON_ERROR = 0, /* see reader->fault */
-	QN_JSON_END,	   /* the text is complete and nothing but white space follows */
-	QN_JSON_OBJECT,	   /* '{' */
+	QN_JSON_END,       /* the text is complete and nothing but white space follows */
+	QN_JSON_OBJECT,    /* '{' */
 	QN_JSON_OBJECT_END,
 	QN_JSON_ARRAY, /* '[' */
 	QN_JSON_ARRAY_END,
-	QN_JSON_KEY,	/* a member's name, as a string token */
+	QN_JSON_KEY,    /* a member's name, as a string token */
 	QN_JSON_STRING, /* raw: with its quotes; text: without */
 	QN_JSON_NUMBER,
 	QN_JSON_TRUE,
@@ -52,9 +52,9 @@ enum qn_json_token {
 struct qn_json_reader {
 	/* Read only for the caller: what the last token was. */
 	struct qn_text raw;  /* the token as written; a string with its quotes */
-	struct qn_text text; /* a string or key without its quotes, escapes not undone; else empty */
-	unsigned depth;	     /* objects and arrays that are open after this token */
-	bool escaped;	     /* text holds a backslash: qn_json_unescape() before use */
+	struct qn_text text; /* a string or key inside its quotes, as written; else empty */
+	unsigned depth;      /* objects and arrays that are open after this token */
+	bool escaped;        /* text holds a backslash: qn_json_unescape() before use */
 
 	/* Private. Up to `start` it is what every token touches: one cache line. */
 	uint8_t expect;

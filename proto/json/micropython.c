@@ -153,8 +153,6 @@ __attribute__((cold)) static enum qn_json_token carried_key(struct qn_json_reade
 __attribute__((cold)) static enum qn_json_token carry_key(struct qn_json_reader *reader,
 							  const char *at)
 {
-	if (is_end(reader, at) && reader->depth > 1)
-		return at_end(reader, at);
 	reader->carry_raw = reader->raw;
 	reader->carry_text = reader->text;
 	reader->carry_escaped = reader->escaped;

@@ -117,7 +117,7 @@ static double slow_double(struct decimal *decimal)
 bool qn_json_double(struct qn_text raw, double *value)
 {
 	/* Powers of ten that a double holds exactly: one operation on exact numbers rounds once. */
-	static const double exact[] = { 1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
+	static const double exact[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
 					1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
 					1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 	struct decimal decimal;
@@ -129,8 +129,8 @@ bool qn_json_double(struct qn_text raw, double *value)
 		result = 0;
 	else if (decimal.count <= 19 && decimal.small <= UINT64_C(1) << 53 &&
 		 decimal.exponent >= -22 && decimal.exponent <= 22)
-		result = decimal.exponent < 0 ? (double)decimal.small / exact[-decimal.exponent] :
-						(double)decimal.small * exact[decimal.exponent];
+		result = decimal.exponent < 0 ? (double)decimal.small / exact[-decimal.exponent]
+					      : (double)decimal.small * exact[decimal.exponent];
 	else
 		result = slow_double(&decimal);
 	if (isinf(result))

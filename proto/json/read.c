@@ -255,8 +255,8 @@ static inline enum qn_json_token leave(struct qn_json_reader *reader, const char
 	if (--reader->depth == 0)
 		reader->expect = EXPECT_NOTHING;
 	else
-		reader->expect =
-			qn_json_in_object(reader) ? EXPECT_AFTER_MEMBER : EXPECT_AFTER_ITEM;
+		reader->expect = qn_json_in_object(reader) ? EXPECT_AFTER_MEMBER
+							   : EXPECT_AFTER_ITEM;
 	return qn_json_emit(reader, token, at, at + 1);
 }
 

@@ -15,16 +15,16 @@
 
 /* What may come next. A value's state says what follows it: see qn_json_after_value(). */
 enum qn_json_expect {
-	EXPECT_TEXT,	     /* the one value of the text */
+	EXPECT_TEXT,         /* the one value of the text */
 	EXPECT_FIRST_ITEM,   /* after '[': a value or ']' */
-	EXPECT_ITEM,	     /* a value of an array */
+	EXPECT_ITEM,         /* a value of an array */
 	EXPECT_FIRST_KEY,    /* after '{': a key or '}' */
-	EXPECT_KEY,	     /* after ',' in an object */
-	EXPECT_COLON,	     /* after a key whose ':' is not read yet */
-	EXPECT_MEMBER,	     /* the value of a key */
+	EXPECT_KEY,          /* after ',' in an object */
+	EXPECT_COLON,        /* after a key whose ':' is not read yet */
+	EXPECT_MEMBER,       /* the value of a key */
 	EXPECT_AFTER_ITEM,   /* ',' or ']' */
 	EXPECT_AFTER_MEMBER, /* ',' or '}' */
-	EXPECT_NOTHING,	     /* the text is complete */
+	EXPECT_NOTHING,      /* the text is complete */
 	EXPECT_FAILED,
 };
 
@@ -143,8 +143,8 @@ static inline const char *qn_json_scan_string(struct qn_json_reader *reader, con
 		}
 		if (*at == '\\') {
 			escaped = true;
-			at = lax ? qn_json_escape_lax(reader, at + 1) :
-				   qn_json_escape(reader, at + 1);
+			at = lax ? qn_json_escape_lax(reader, at + 1)
+				 : qn_json_escape(reader, at + 1);
 			if (at == NULL)
 				return NULL;
 		} else if ((unsigned char)*at >= 0x80) {

@@ -19,7 +19,8 @@ static void put(struct sink *sink, const char *bytes, size_t len)
 	sink->len += len;
 }
 
-/* UTF-8 of any number up to 0x1fffff, surrogates as well: what is allowed is the caller's affair. */
+/* UTF-8 of any number up to 0x1fffff, surrogates as well: what is allowed is the caller's affair.
+ */
 static void put_char(struct sink *sink, uint32_t c)
 {
 	char bytes[4];

@@ -32,8 +32,12 @@ static void put_byte(struct qn_json_writer *writer, char byte)
 static void put_unicode(struct qn_json_writer *writer, uint32_t unit)
 {
 	static const char digits[] = "0123456789abcdef";
-	char escape[6] = { '\\', 'u', digits[unit >> 12], digits[unit >> 8 & 15],
-			   digits[unit >> 4 & 15], digits[unit & 15] };
+	char escape[6] = { '\\',
+			   'u',
+			   digits[unit >> 12],
+			   digits[unit >> 8 & 15],
+			   digits[unit >> 4 & 15],
+			   digits[unit & 15] };
 
 	qn_json_put(writer, escape, sizeof(escape));
 }
@@ -87,8 +91,8 @@ static const char *put_non_ascii(struct qn_json_writer *writer, const char *at, 
 	if (len == 2) {
 		put_unicode(writer, (byte[0] & 0x1fu) << 6 | (byte[1] & 0x3fu));
 	} else if (len == 3) {
-		put_unicode(writer, (byte[0] & 0x0fu) << 12 | (byte[1] & 0x3fu) << 6 |
-					    (byte[2] & 0x3fu));
+		put_unicode(writer,
+			    (byte[0] & 0x0fu) << 12 | (byte[1] & 0x3fu) << 6 | (byte[2] & 0x3fu));
 	} else {
 		uint32_t c = (byte[0] & 0x07u) << 18 | (byte[1] & 0x3fu) << 12 |
 			     (byte[2] & 0x3fu) << 6 | (byte[3] & 0x3fu);

@@ -70,11 +70,9 @@ static enum qn_snyper_asker_state judge(struct qn_snyper_asker *asker, struct qn
 {
 	enum qn_code code = qn_snyper_parse(asker->profile, line.at, line.len, answer, NULL);
 
-	/* The real master looks at type and data alone: an answer may come without an id. */
-	if (code != QN_OK && code != QN_E_MISSING && code != QN_E_UNKNOWN)
+	/* The real master looks at type and data alone, but without an id it is no message to it. */
+	if (code != QN_OK && code != QN_E_UNKNOWN)
 		return bad(asker, QN_SNYPER_REASON_NOT_A_MESSAGE);
-	if (code == QN_E_MISSING)
-		answer->type = qn_snyper_type_of(answer->type_text.at, answer->type_text.len);
 	if (answer->type == QN_SNYPER_ERROR)
 		return bad(asker, QN_SNYPER_REASON_ERROR);
 	if (answer->type != qn_snyper_answer_to((enum qn_snyper_type)asker->asked))
@@ -84,13 +82,18 @@ static enum qn_snyper_asker_state judge(struct qn_snyper_asker *asker, struct qn
 	return move(asker, QN_SNYPER_ANSWERED);
 }
 
+static bool is_space(char c)
+{
+	return c == '\n' || c == '\r' || c == ' ' || c == '\t';
+}
+
 static struct qn_text trim(const char *bytes, size_t len)
 {
-	while (len > 0 && (bytes[0] == '\n' || bytes[0] == '\r' || bytes[0] == ' ')) {
+	while (len > 0 && is_space(bytes[0])) {
 		bytes++;
 		len--;
 	}
-	while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r' || bytes[len - 1] == ' '))
+	while (len > 0 && is_space(bytes[len - 1]))
 		len--;
 	return (struct qn_text){ bytes, len };
 }

@@ -154,6 +154,16 @@ static bool read_data(struct qn_json_reader *json, struct qn_snyper_message *mes
 	}
 }
 
+/* "[]" and "{ }": white space at most; ',' and ':' are that to MicroPython. */
+static bool container_is_empty(struct qn_text raw)
+{
+	size_t i = 1;
+
+	while (i < raw.len && memchr(" \t\n\v\f\r,:", raw.at[i], 8) != NULL)
+		i++;
+	return i < raw.len && (raw.at[i] == ']' || raw.at[i] == '}');
+}
+
 /* An id that Python calls false is none: the answer then gets a fresh one. */
 static bool id_is_empty(enum qn_json_token token, struct qn_text raw)
 {
@@ -162,9 +172,9 @@ static bool id_is_empty(enum qn_json_token token, struct qn_text raw)
 	switch (token) {
 	case QN_JSON_NULL:
 	case QN_JSON_FALSE: return true;
-	case QN_JSON_STRING:
+	case QN_JSON_STRING: return raw.len == 2;
 	case QN_JSON_OBJECT:
-	case QN_JSON_ARRAY: return raw.len == 2;
+	case QN_JSON_ARRAY: return container_is_empty(raw);
 	case QN_JSON_NUMBER: return qn_json_double(raw, &value) && value == 0;
 	default: return false;
 	}
