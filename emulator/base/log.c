@@ -24,6 +24,7 @@ struct log {
 	struct event_sink sink;
 	struct loop *loop;
 	struct timer flush_timer;
+	const char *path;
 	int fd;
 	bool complained;
 	uint64_t lost;
@@ -44,7 +45,8 @@ void log_flush(struct log *log)
 			continue;
 		if (n <= 0) {
 			if (!log->complained)
-				fprintf(stderr, "quintain: log: %s; going on without it\n",
+				fprintf(stderr, "%s: log %s: %s; lines are lost, the run goes on\n",
+					program_invocation_short_name, log->path,
 					n < 0 ? strerror(errno) : "nothing was written");
 			log->complained = true;
 			log->lost += log->buffered;
@@ -165,7 +167,10 @@ int log_open(const char *path, struct loop *loop, size_t targets, struct log **r
 	log->quotas = calloc(targets > 0 ? targets : 1, sizeof(*log->quotas));
 	if (log->quotas == NULL)
 		goto no_quotas;
-	log->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* A pipe whose reader is slow loses lines; it must not stop the loop. A file never blocks.
+	 */
+	log->path = path;
+	log->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0644);
 	if (log->fd < 0) {
 		rc = -errno;
 		goto no_file;

@@ -19,8 +19,10 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static void read_clocks(struct loop *loop)
+void loop_read_clocks(struct loop *loop)
 {
+	if (loop->simulated)
+		return;
 	loop->now_ns = clock_ns(CLOCK_MONOTONIC);
 	loop->wall_ns = clock_ns(CLOCK_REALTIME);
 }
@@ -31,7 +33,7 @@ int loop_init(struct loop *loop)
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
 		return -errno;
-	read_clocks(loop);
+	loop_read_clocks(loop);
 	timers_init(&loop->timers, loop->now_ns);
 	return 0;
 }
@@ -137,12 +139,12 @@ int loop_run(struct loop *loop, int64_t until_ns)
 
 	if (loop->simulated)
 		return run_simulated(loop, until_ns);
-	read_clocks(loop);
+	loop_read_clocks(loop);
 	while (!loop->stopping) {
 		int n = wait_for_events(loop, events);
 		if (n < 0)
 			return n;
-		read_clocks(loop);
+		loop_read_clocks(loop);
 		/* Times first: a command due now must not wait behind a burst of input. */
 		timers_run(&loop->timers, loop->now_ns, TIMERS_PER_TURN);
 		for (int i = 0; i < n && !loop->stopping; i++) {

@@ -38,6 +38,9 @@ int loop_init(struct loop *loop);
 /* A loop without descriptors whose clock starts at now_ns = 0 and only timers move. */
 void loop_init_simulated(struct loop *loop, int64_t wall_start_ns);
 void loop_release(struct loop *loop);
+/* Reads the clocks between turns: after a long preparation, before times are counted from now_ns.
+ */
+void loop_read_clocks(struct loop *loop);
 
 /* Level-triggered. */
 int loop_add(struct loop *loop, int fd, uint32_t events, struct loop_watch *watch);

@@ -7,7 +7,7 @@
  * Units: addresses and ports in host byte order.
  * Ownership: a net owns its connections and listeners (pools, reserved at the start). A connection
  * is the caller's until net_close(), net_reset(), or until its handler's closed() returns; its
- * memory stays valid to the end of the loop's turn.
+ * memory, and the bytes that received() was given, stay valid to the end of the loop's turn.
  * Errors: 0 or -errno. closed() carries -errno of what ended the connection, 0 for an orderly end.
  * Threads: a net belongs to its loop's thread.
  */

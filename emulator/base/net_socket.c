@@ -26,6 +26,7 @@ struct socket_conn {
 	struct loop_watch watch;
 	int fd;
 	uint8_t state;
+	int16_t error; /* < 0: a send ran into it; the loop ends the connection with it */
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	struct loop_deferred deferred;
 	struct socket_conn *next, *prev; /* all that are open */
@@ -78,12 +79,15 @@ static struct net_addr from_sockaddr(const struct sockaddr_in *in)
 static void free_conn(struct loop_deferred *deferred)
 {
 	struct socket_conn *sc = OF(deferred, struct socket_conn, deferred);
+	struct net_socket *ns = of_net(sc->conn.net);
 
+	buffer_free(&ns->buffers, &sc->in);
+	buffer_free(&ns->buffers, &sc->out);
 	sc->state = FREE;
-	pool_put(&of_net(sc->conn.net)->conns, sc);
+	pool_put(&ns->conns, sc);
 }
 
-/* The descriptor goes now; the memory at the end of the turn. */
+/* The descriptor goes now; the memory at the end of the turn: a handler may stand on its bytes. */
 static void bury(struct socket_conn *sc)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
@@ -92,8 +96,6 @@ static void bury(struct socket_conn *sc)
 	sc->state = DEAD;
 	timer_cancel(&ns->net.loop->timers, &sc->conn.timer);
 	close(sc->fd); /* takes itself out of the epoll set: nobody else holds the description */
-	buffer_free(&ns->buffers, &sc->in);
-	buffer_free(&ns->buffers, &sc->out);
 	if (sc->prev != NULL)
 		sc->prev->next = sc->next;
 	else
@@ -119,9 +121,11 @@ static void fail(struct socket_conn *sc, int error)
 /*
  * Connections are watched once, by edges, for everything: no call to epoll_ctl follows in a life.
  * A read that comes back short has emptied the socket (epoll(7), Q9), and what arrives later is a
- * new edge.
+ * new edge. Where an end, an error or urgent data (a read stops in front of that) lie behind the
+ * bytes, one reads on until there is nothing.
  */
-#define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define READ_ON (EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)
 
 static void conn_ready(struct loop_watch *watch, uint32_t events);
 
@@ -195,45 +199,47 @@ static void peer_ended(struct socket_conn *sc)
 	sc->conn.handler->ended(&sc->conn, sc->in.at, sc->in.len);
 }
 
-/* True: the unit was full, there may be more. */
-static bool read_unit(struct socket_conn *sc, bool *ret_empty)
+/* True: there may be more. */
+static bool read_unit(struct socket_conn *sc, uint32_t events)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
-	ssize_t n = recv(sc->fd, ns->unit, sizeof(ns->unit), 0);
+	/* What was left and what comes behind it must fit the largest buffer. */
+	size_t room = sizeof(ns->unit) - sc->in.len;
 
+	if (room == 0) {
+		ns->net.stats.buffers_short++;
+		fail(sc, -ENOBUFS);
+		return false;
+	}
+	ssize_t n = recv(sc->fd, ns->unit, room, 0);
 	if (n < 0) {
-		*ret_empty = errno == EAGAIN;
 		if (errno != EAGAIN && errno != EINTR)
 			fail(sc, -errno);
 		return false;
 	}
 	ns->net.stats.reads++;
 	if (n == 0) {
-		peer_ended(sc);
+		/* Shut both ways, and not by us: a reset behind the peer's end. */
+		if (events & EPOLLHUP)
+			fail(sc, -ECONNRESET);
+		else
+			peer_ended(sc);
 		return false;
 	}
 	ns->net.stats.bytes_in += (uint64_t)n;
 	deliver(sc, ns->unit, (size_t)n);
-	return (size_t)n == sizeof(ns->unit) && sc->state == OPEN;
+	return sc->state == OPEN && ((size_t)n == room || (events & READ_ON));
 }
 
 static void read_all(struct socket_conn *sc, uint32_t events)
 {
-	bool empty = false;
-
-	for (int units = 0; read_unit(sc, &empty);) {
+	for (int units = 0; read_unit(sc, events);) {
 		if (++units < UNITS_PER_TURN)
 			continue;
 		/* A flood must not starve the rest: arming anew reports what is left next turn. */
 		loop_change(sc->conn.net->loop, sc->fd, CONN_EVENTS, &sc->watch);
 		return;
 	}
-	if (sc->state != OPEN)
-		return;
-	if (events & EPOLLRDHUP)
-		peer_ended(sc);
-	else if (empty && (events & (EPOLLERR | EPOLLHUP)))
-		fail(sc, -EPIPE);
 }
 
 /* ---- writing ---- */
@@ -253,13 +259,21 @@ static void flush(struct socket_conn *sc)
 	}
 }
 
+/* Its end must not come from within the send: the shutdown makes an edge, after any error. */
+static int break_off(struct socket_conn *sc, int error)
+{
+	sc->error = (int16_t)error;
+	shutdown(sc->fd, SHUT_RDWR);
+	return error;
+}
+
 static int queue_rest(struct socket_conn *sc, const char *bytes, size_t len)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
 
 	if (buffer_reserve(&ns->buffers, &sc->out, len) < 0) {
 		ns->net.stats.buffers_short++;
-		return -ENOBUFS;
+		return break_off(sc, -ENOBUFS);
 	}
 	memcpy(sc->out.at + sc->out.len, bytes, len);
 	sc->out.len += (uint32_t)len;
@@ -272,13 +286,15 @@ static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 
 	if (sc->state != OPEN && sc->state != ENDED)
 		return -EPIPE;
+	if (sc->error != 0)
+		return sc->error;
 	conn->net->stats.writes++;
 	conn->net->stats.bytes_out += len;
 	if (sc->out.len > 0)
 		return queue_rest(sc, bytes, len);
 	ssize_t n = send(sc->fd, bytes, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return -errno; /* the error comes again by epoll, and closes there */
+		return break_off(sc, -errno);
 	size_t sent = n < 0 ? 0 : (size_t)n;
 	return sent < len ? queue_rest(sc, bytes + sent, len - sent) : 0;
 }
@@ -298,14 +314,19 @@ static void socket_close(struct net_conn *conn, bool reset)
 
 /* ---- connecting ---- */
 
-static void connect_done(struct socket_conn *sc, uint32_t events)
+static void fail_with_its_error(struct socket_conn *sc, int otherwise)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	getsockopt(sc->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	fail(sc, error != 0 ? -error : otherwise);
+}
+
+static void connect_done(struct socket_conn *sc, uint32_t events)
+{
 	if (events & (EPOLLERR | EPOLLHUP)) {
-		getsockopt(sc->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-		fail(sc, error != 0 ? -error : -ECONNREFUSED);
+		fail_with_its_error(sc, -ECONNREFUSED);
 		return;
 	}
 	sc->state = OPEN;
@@ -320,12 +341,19 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
 
 	if (sc->state == CONNECTING)
 		connect_done(sc, events);
-	if (sc->out.len > 0 && (events & EPOLLOUT))
+	if (sc->state == DEAD)
+		return;
+	if (sc->error != 0) {
+		fail(sc, sc->error);
+		return;
+	}
+	/* After an error nothing leaves any more, but what came before it is still to be read. */
+	if (sc->out.len > 0 && (events & EPOLLOUT) && !(events & (EPOLLERR | EPOLLHUP)))
 		flush(sc);
-	if (sc->state == OPEN && (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)))
+	if (sc->state == OPEN && (events & (EPOLLIN | READ_ON)))
 		read_all(sc, events);
 	else if (sc->state == ENDED && (events & (EPOLLERR | EPOLLHUP)))
-		fail(sc, -EPIPE);
+		fail_with_its_error(sc, -ECONNRESET);
 }
 
 static int bind_source(int fd, struct net_addr from)
@@ -346,10 +374,11 @@ static int socket_connect(struct net *net, struct net_addr from, struct net_addr
 {
 	struct net_socket *ns = of_net(net);
 	struct sockaddr_in in = to_sockaddr(to);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	int rc = bind_source(fd, from);
 	if (rc < 0)
 		goto no_conn;
@@ -419,7 +448,7 @@ static bool accept_one(struct socket_listener *sl)
 	sc->conn.peer = from_sockaddr(&in);
 	ns->net.stats.accepted++;
 	if (!sl->listener.accepted(&sl->listener, &sc->conn)) {
-		bury(sc);
+		socket_close(&sc->conn, false);
 		return true;
 	}
 	if (sc->state == OPEN && loop_add(ns->net.loop, fd, CONN_EVENTS, &sc->watch) < 0)
@@ -454,6 +483,8 @@ static int open_listener(struct net_addr at)
 		return -errno;
 	/* For addresses whose last connections stand in TIME_WAIT. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* A unit leaves at once, not with the ACK of the one before. Accepted sockets inherit it. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 1024) < 0) {
 		error = -errno;
 		close(fd);
@@ -526,7 +557,7 @@ static int hole_fd(int fd, bool on)
 	int rc = on ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) :
 		      setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
 
-	return rc < 0 ? -errno : 0;
+	return rc < 0 && (on || errno != ENOENT) ? -errno : 0;
 }
 
 static int socket_hole(struct net_listener *listener, bool on)

@@ -27,6 +27,12 @@ void pool_release(struct pool *pool);
 void *pool_get(struct pool *pool);
 void pool_put(struct pool *pool, void *object);
 
+/* The i-th object that was ever used (i < fresh), be it in use or not. */
+static inline void *pool_at(const struct pool *pool, size_t i)
+{
+	return pool->memory + i * pool->object_size;
+}
+
 /* Buffers for what a read left over or a write could not send: 1 kB, 4 kB, 16 kB, 64 kB. */
 #define BUFFERS_CLASSES 4
 

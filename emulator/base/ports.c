@@ -3,14 +3,18 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TCP_LISTEN_STATE 0x0A
 
-/* IPv6 sockets that listen on every address take the IPv4 port too; mapped ones end in the address. */
+/* IPv6 sockets that listen on every address take the IPv4 port too; mapped ones end in the address.
+ */
 static bool find_in(const char *path, struct net_addr addr, struct net_addr *ret_at,
 		    unsigned long *ret_inode)
 {
@@ -28,7 +32,8 @@ static bool find_in(const char *path, struct net_addr addr, struct net_addr *ret
 		    state != TCP_LISTEN_STATE || port != addr.port)
 			continue;
 		size_t len = strlen(ip_text);
-		uint32_t ip = ntohl((uint32_t)strtoul(ip_text + (len >= 8 ? len - 8 : 0), NULL, 16));
+		uint32_t ip =
+			ntohl((uint32_t)strtoul(ip_text + (len >= 8 ? len - 8 : 0), NULL, 16));
 		if (ip != 0 && ip != addr.ip && addr.ip != 0)
 			continue;
 		*ret_at = (struct net_addr){ ip, addr.port };
@@ -83,6 +88,23 @@ static void find_process(unsigned long inode, struct port_holder *holder)
 		break;
 	}
 	closedir(proc);
+}
+
+int port_try(struct net_addr addr)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(addr.port),
+				  .sin_addr.s_addr = htonl(addr.ip) };
+	int one = 1, rc = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* As a listener has it: of those that are bound, only one that listens is in the way. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
 }
 
 bool port_find_holder(struct net_addr addr, struct port_holder *ret)

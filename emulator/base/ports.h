@@ -12,10 +12,12 @@
 
 struct port_holder {
 	struct net_addr at; /* ip 0: it listens on every address */
-	int pid;	    /* 0: not visible to us */
+	int pid;            /* 0: not visible to us */
 	char name[32];
 };
 
+/* Whether one could listen there now. 0 or -errno: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE. */
+int port_try(struct net_addr addr);
 /* The listener on addr, or on every address with that port. */
 bool port_find_holder(struct net_addr addr, struct port_holder *ret);
 

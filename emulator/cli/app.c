@@ -13,24 +13,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* build() has said on stderr what is wrong. */
 #define EXPLAINED (-4096)
 
 /* ---- troubles, told once ---- */
 
-static void warn(struct event_sink *sink, const struct event *event)
+static void warn_listen(struct app *app, const struct target *target)
 {
-	struct app *app = OF(sink, struct app, warner);
+	struct net_addr at = { target->ip, target->group->port };
 	struct port_holder holder;
 	char text[256], line[512];
 
-	if (event->kind != EVENT_LISTEN_FAILED || app->warned_listen || app->fleet == NULL)
-		return;
-	app->warned_listen = true;
-	const struct target *target = &app->fleet->targets[event->target];
-	struct net_addr at = { target->ip, target->group->port };
 	if (app->fleet->env.last_listen_error == -EADDRINUSE && port_find_holder(at, &holder))
 		snprintf(line, sizeof(line), "%s cannot listen: %s", target->name,
 			 port_holder_text(at, &holder, text, sizeof(text)));
@@ -39,6 +34,33 @@ static void warn(struct event_sink *sink, const struct event *event)
 			 net_addr_text(at, text, sizeof(text)),
 			 strerror(-app->fleet->env.last_listen_error));
 	live_message(app->live, line);
+}
+
+static void warn_register(struct app *app, const struct target *target, const struct event *event)
+{
+	char text[24], line[512];
+
+	snprintf(line, sizeof(line), "%s cannot register with %s: %.*s%s", target->name,
+		 net_addr_text(target->group->master, text, sizeof(text)), (int)event->text_len,
+		 event->text, event->value >= 0 ? "; trying again" : "");
+	live_message(app->live, line);
+}
+
+static void warn(struct event_sink *sink, const struct event *event)
+{
+	struct app *app = OF(sink, struct app, warner);
+	bool listen = event->kind == EVENT_LISTEN_FAILED;
+	bool *warned = listen ? &app->warned_listen : &app->warned_register;
+
+	/* In a simulation such things are played, not suffered. */
+	if (*warned || app->fleet == NULL || app->loop.simulated)
+		return;
+	*warned = true;
+	const struct target *target = &app->fleet->targets[event->target];
+	if (listen)
+		warn_listen(app, target);
+	else
+		warn_register(app, target, event);
 }
 
 /* ---- the end ---- */
@@ -120,17 +142,17 @@ static int build_sockets(struct app *app)
 
 	if (rc < 0)
 		return rc;
-	if (config->fleet.present &&
-	    (!environment_addresses(&config->fleet) || !environment_port(&config->fleet)))
+	if (config->fleet.present && !environment_targets(&config->fleet))
 		return EXPLAINED;
 	size_t connections = environment_connections(config, fd_limit);
 	if (connections == 0)
 		return EXPLAINED;
-	struct net_socket_limits limits = { .connections = connections,
-					    .listeners = config->fleet.targets + 1,
-					    .buffer_bytes = config->fleet.present ?
-								    (size_t)config->fleet.buffer_bytes :
-								    8u << 20 };
+	struct net_socket_limits limits = {
+		.connections = connections,
+		.listeners = config->fleet.targets + 1,
+		.buffer_bytes = config->fleet.present ? (size_t)config->fleet.buffer_bytes
+						      : 8u << 20
+	};
 	return net_socket_new(&app->loop, &limits, &app->net);
 }
 
@@ -157,21 +179,13 @@ static int build_simulation(struct app *app)
 static int build_master(struct app *app)
 {
 	const struct master_config *config = &app->config.master;
-	struct port_holder holder;
-	char text[160];
 	int rc = master_new(&app->loop, app->net, &app->events, &config->options, &app->master);
 
 	if (rc < 0)
 		return rc;
 	rc = master_listen(app->master);
-	if (rc == -EADDRINUSE && port_find_holder(config->options.listen, &holder)) {
-		complain("master.listen: %s",
-			 port_holder_text(config->options.listen, &holder, text, sizeof(text)));
-		return EXPLAINED;
-	}
 	if (rc < 0) {
-		complain("master.listen: %s: %s",
-			 net_addr_text(config->options.listen, text, sizeof(text)), strerror(-rc));
+		environment_explain("master.listen", config->options.listen, rc);
 		return EXPLAINED;
 	}
 	return rounds_new(&app->loop, app->master, &app->events, config, on_rounds_done, app,
@@ -233,7 +247,9 @@ static int build(struct app *app)
 
 	if (rc == 0)
 		rc = build_log(app);
-	app->warner = (struct event_sink){ .event = warn, .mask = EVENT_BIT(EVENT_LISTEN_FAILED) };
+	app->warner = (struct event_sink){ .event = warn,
+					   .mask = EVENT_BIT(EVENT_LISTEN_FAILED) |
+						   EVENT_BIT(EVENT_REGISTER_FAILED) };
 	events_add(&app->events, &app->warner);
 	if (rc == 0 && config->master.present)
 		rc = build_master(app);
@@ -248,7 +264,7 @@ static int build(struct app *app)
 	return rc < 0 ? rc : live_new(app, &app->live);
 }
 
-static void tear_down(struct app *app)
+void app_tear_down(struct app *app)
 {
 	live_free(app->live);
 	expect_free(app->expect);
@@ -278,7 +294,7 @@ static int start_loop(struct app *app)
 	return 0;
 }
 
-static enum exit_code prepare(struct app *app, const struct app_options *options)
+enum exit_code app_prepare(struct app *app, const struct app_options *options)
 {
 	app->options = options;
 	app->signal_fd = -1;
@@ -291,7 +307,8 @@ static enum exit_code prepare(struct app *app, const struct app_options *options
 		return EXIT_USAGE;
 	if (options->simulate && options->for_ns == 0 && app->config.scenario.duration_ns == 0 &&
 	    (app->config.master.rounds.count == 0 || app->config.master.repeat == 0)) {
-		complain("a simulated run needs an end: --for, scenario.duration, or a master with rounds");
+		complain("a simulated run needs an end: --for, scenario.duration, or a master with "
+			 "rounds");
 		return EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -307,9 +324,10 @@ static enum exit_code prepare(struct app *app, const struct app_options *options
 
 static void start_everything(struct app *app)
 {
-	int64_t duration = app->options->for_ns > 0 ? app->options->for_ns :
-						      app->config.scenario.duration_ns;
+	int64_t duration = app->options->for_ns > 0 ? app->options->for_ns
+						    : app->config.scenario.duration_ns;
 
+	loop_read_clocks(&app->loop);
 	app->start_ns = app->loop.now_ns;
 	app->end_timer.fire = on_time_up;
 	if (duration > 0)
@@ -327,7 +345,7 @@ static void start_everything(struct app *app)
 	live_start(app->live);
 }
 
-static int drive(struct app *app)
+int app_drive(struct app *app)
 {
 	start_everything(app);
 	int rc = loop_run(&app->loop, TIMERS_NEVER);
@@ -369,6 +387,8 @@ static enum exit_code finish(struct app *app)
 {
 	struct app_verdict verdict;
 
+	if (app->log != NULL)
+		log_flush(app->log); /* what it loses belongs to the summary */
 	app_judge(app, &verdict);
 	if (app->results != NULL && write_results(app, &verdict) != EXIT_AS_ASKED)
 		verdict.code = EXIT_ENVIRONMENT;
@@ -388,15 +408,15 @@ static enum exit_code finish(struct app *app)
 enum exit_code app_run(const struct app_options *options)
 {
 	static struct app app;
-	enum exit_code code = prepare(&app, options);
+	enum exit_code code = app_prepare(&app, options);
 
 	if (code == EXIT_AS_ASKED) {
-		int rc = drive(&app);
+		int rc = app_drive(&app);
 		if (rc < 0)
 			complain("the event loop failed: %s", strerror(-rc));
 		code = rc < 0 ? EXIT_ENVIRONMENT : finish(&app);
 	}
-	tear_down(&app);
+	app_tear_down(&app);
 	return code;
 }
 
@@ -406,12 +426,12 @@ enum exit_code app_run_quietly(const struct app_options *options, struct app_ver
 	enum exit_code code;
 
 	memset(&app, 0, sizeof(app));
-	code = prepare(&app, options);
+	code = app_prepare(&app, options);
 	*verdict = (struct app_verdict){ .code = code, .word = "ERROR", .why = "could not start" };
 	if (code == EXIT_AS_ASKED) {
-		drive(&app);
+		app_drive(&app);
 		app_judge(&app, verdict);
 	}
-	tear_down(&app);
+	app_tear_down(&app);
 	return verdict->code;
 }

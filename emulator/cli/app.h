@@ -43,7 +43,7 @@ enum app_end {
 struct app_verdict {
 	enum exit_code code;
 	const char *word; /* "PASS", "FAIL", "ERROR" */
-	char why[200];	  /* "" where it passed */
+	char why[200];    /* "" where it passed */
 };
 
 struct live;
@@ -55,16 +55,16 @@ struct app {
 	struct loop loop;
 	struct net *net;
 	struct events events;
-	struct fleet *fleet;	   /* NULL: none */
-	struct master *master;	   /* NULL: none */
-	struct rounds *rounds;	   /* NULL: none */
+	struct fleet *fleet;       /* NULL: none */
+	struct master *master;     /* NULL: none */
+	struct rounds *rounds;     /* NULL: none */
 	struct timeline *timeline; /* NULL: none */
-	struct expect *expect;	   /* NULL: none */
+	struct expect *expect;     /* NULL: none */
 	struct results *results;   /* NULL: none */
-	struct log *log;	   /* NULL: none */
+	struct log *log;           /* NULL: none */
 	struct live *live;
 	struct event_sink warner; /* says the first of each trouble on stderr */
-	bool warned_listen;
+	bool warned_listen, warned_register;
 	int64_t start_ns, end_ns;
 	enum app_end end;
 	int signal;
@@ -77,6 +77,14 @@ enum exit_code app_run(const struct app_options *options);
 /* The same without words on stdout: what it came to. For many seeds. */
 enum exit_code app_run_quietly(const struct app_options *options, struct app_verdict *verdict);
 
+/*
+ * The parts of a run, for who wants to look at its end: prepare a zeroed app, drive it where that
+ * was EXIT_AS_ASKED, tear it down in any case. app_drive: 0 or -errno of the loop.
+ */
+enum exit_code app_prepare(struct app *app, const struct app_options *options);
+int app_drive(struct app *app);
+void app_tear_down(struct app *app);
+
 /* verdict.c */
 void app_judge(const struct app *app, struct app_verdict *verdict);
 
@@ -84,8 +92,10 @@ void app_judge(const struct app *app, struct app_verdict *verdict);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* How many connections fit beside the listeners; 0 where they do not. */
 size_t environment_connections(const struct emu_config *config, size_t fd_limit);
-bool environment_addresses(const struct fleet_config *fleet);
-bool environment_port(const struct fleet_config *fleet);
+/* Whether all targets could listen where they live; tried by binding, before anything starts. */
+bool environment_targets(const struct fleet_config *fleet);
+/* Why who cannot listen there (-errno), and what helps. */
+void environment_explain(const char *who, struct net_addr at, int error);
 
 /* check.c: `quintain-emu check`. */
 enum exit_code check_config(const struct app_options *options);

@@ -3,12 +3,9 @@
 #include "emulator/base/ports.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define FDS_SPARE 64 /* files, epoll, signals, what libraries open */
 #define CONNECTIONS_LEAST 256
@@ -48,47 +45,61 @@ size_t environment_connections(const struct emu_config *config, size_t fd_limit)
 	return room < CONNECTIONS_AUTO_MAX ? room : CONNECTIONS_AUTO_MAX;
 }
 
-/* Every address must be this host's: found out by binding, before anything starts. */
-bool environment_addresses(const struct fleet_config *fleet)
+void environment_explain(const char *who, struct net_addr at, int error)
 {
+	struct port_holder holder;
+	char text[200];
+
+	if (error == -EADDRINUSE && port_find_holder(at, &holder)) {
+		complain("%s: %s", who, port_holder_text(at, &holder, text, sizeof(text)));
+		return;
+	}
+	complain("%s: %s: %s%s", who, net_addr_text(at, text, sizeof(text)), strerror(-error),
+		 error == -EACCES ? "; ports below 1024 are root's: choose a higher one, or "
+				    "setcap cap_net_bind_service=ep quintain-emu"
+		 : error == -EADDRNOTAVAIL ? "; this host has no such address (see ip address)"
+					   : "");
+}
+
+static void explain_target(const struct fleet_config *fleet, uint32_t number, struct net_addr at,
+			   int error)
+{
+	struct port_holder holder;
 	char text[24];
 
-	for (uint32_t i = 0; i < fleet->targets; i++) {
-		struct sockaddr_in in = { .sin_family = AF_INET,
-					  .sin_addr.s_addr = htonl(fleet->ips[i]) };
-		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			return true;
-		int rc = bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ? errno : 0;
-		close(fd);
-		if (rc == 0)
-			continue;
-		net_addr_text((struct net_addr){ fleet->ips[i], 0 }, text, sizeof(text));
+	if (error == -EADDRNOTAVAIL) {
+		net_addr_text((struct net_addr){ at.ip, 0 }, text, sizeof(text));
 		text[strlen(text) - 2] = '\0';
 		complain("%s cannot live on %s: %s; give the host that address "
 			 "(ip address add %s/32 dev IFACE), or use a range in 127.0.0.0/8",
-			 fleet->names[i], text, strerror(rc), text);
-		return false;
+			 fleet->names[number], text, strerror(-error), text);
+		return;
 	}
-	return true;
-}
-
-/* A listener on every address takes the port from all targets of this host. */
-bool environment_port(const struct fleet_config *fleet)
-{
-	const struct group_config *group = fleet->groups.at;
-	uint16_t port = group->shared.port;
-	struct port_holder holder;
-	char text[160];
-
-	if (!port_find_holder((struct net_addr){ fleet->ips[0], port }, &holder))
-		return true;
-	complain("%s", port_holder_text((struct net_addr){ fleet->ips[0], port }, &holder, text,
-					sizeof(text)));
-	if (holder.at.ip == 0)
-		complain("a real master on this host must share the port with the targets: run it in a "
-			 "network namespace of its own (ip netns add range; ip netns exec range ...), "
+	environment_explain(fleet->names[number], at, error);
+	/* A listener on every address takes the port from all targets of this host. */
+	if (error == -EADDRINUSE && port_find_holder(at, &holder) && holder.at.ip == 0)
+		complain("a real master on this host must share the port with the targets: run it "
+			 "in a "
+			 "network namespace of its own (ip netns add range; ip netns exec range "
+			 "...), "
 			 "or let it listen on one address (127.0.0.1), or give the targets another "
 			 "port (fleet.port) where the master allows it");
-	return false;
+}
+
+bool environment_targets(const struct fleet_config *fleet)
+{
+	const struct group_config *group = fleet->groups.at;
+	int64_t left = group->count;
+
+	for (uint32_t i = 0; i < fleet->targets; i++, left--) {
+		if (left == 0)
+			left = (++group)->count;
+		struct net_addr at = { fleet->ips[i], group->shared.port };
+		int rc = port_try(at);
+		if (rc < 0) {
+			explain_target(fleet, i, at, rc);
+			return false;
+		}
+	}
+	return true;
 }

@@ -1,5 +1,7 @@
 #include "emulator/cli/app.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +14,14 @@ static const char help[] =
 	"       quintain-emu settings                 all settings, as Markdown\n"
 	"\n"
 	"options of run:\n"
-	"  --set PATH=VALUE   override a setting, e.g. --set fleet.groups[0].count=20 (repeatable)\n"
+	"  --set PATH=VALUE   override a setting, e.g. --set fleet.groups[0].count=20 "
+	"(repeatable)\n"
 	"  --for TIME         end after this time, e.g. 30s, 5m\n"
-	"  --simulate         under a simulated clock, without sockets and waiting; the seed decides\n"
+	"  --simulate         under a simulated clock, without sockets and waiting; the seed "
+	"decides\n"
 	"  --seeds A..B       with --simulate: run these seeds, print those that fail\n"
-	"  --out DIR          results: report.html, summary.json, junit.xml, events.jsonl, latencies\n"
+	"  --out DIR          results: report.html, summary.json, junit.xml, events.jsonl, "
+	"latencies\n"
 	"  --no-events        with --out: no events.jsonl\n"
 	"  --log FILE         every event as a line of logfmt\n"
 	"  --json             one JSON object on the last line\n"
@@ -25,10 +30,20 @@ static const char help[] =
 	"  -V, --version      the version\n"
 	"\n"
 	"CONFIG is a libconfig file, \"-\" for standard input; configs/ holds some to start from.\n"
-	"exit codes: 0 as asked, 1 a command or target was lost, 2 usage or config, 3 environment\n";
+	"exit codes: 0 as asked, 1 a command or target was lost, 2 usage or config, 3 "
+	"environment\n";
 
-enum { OPT_SET = 256, OPT_FOR, OPT_LOG, OPT_JSON, OPT_QUIET, OPT_SIMULATE, OPT_SEEDS, OPT_OUT,
-       OPT_NO_EVENTS };
+enum {
+	OPT_SET = 256,
+	OPT_FOR,
+	OPT_LOG,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_SIMULATE,
+	OPT_SEEDS,
+	OPT_OUT,
+	OPT_NO_EVENTS
+};
 
 static const struct option long_options[] = {
 	{ "set", required_argument, NULL, OPT_SET },
@@ -54,7 +69,7 @@ static int usage(const char *what)
 static int print_settings(void)
 {
 	settings_reference(&emu_table, "", stdout);
-	return fflush(stdout) == 0 ? EXIT_AS_ASKED : EXIT_ENVIRONMENT;
+	return EXIT_AS_ASKED;
 }
 
 static int dispatch(const char *command, struct app_options *options)
@@ -63,8 +78,8 @@ static int dispatch(const char *command, struct app_options *options)
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
-		return options->config_path == NULL ? print_settings() :
-						      usage("settings takes no file");
+		return options->config_path == NULL ? print_settings()
+						    : usage("settings takes no file");
 	bool run = strcmp(command, "run") == 0;
 	if (!run && strcmp(command, "check") != 0) {
 		const char *near = settings_nearest(command, commands);
@@ -99,11 +114,35 @@ static bool parse_seeds(const char *text, struct app_options *options)
 	return true;
 }
 
+/*
+ * A standard descriptor that is not open would become a socket's, and a peer would get our words.
+ * /dev/null takes its place, opened the wrong way round: using it fails as it should.
+ */
+static bool hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
+/* What was said must have arrived. */
+static int checked_output(int code)
+{
+	if (code != EXIT_AS_ASKED || (fflush(stdout) == 0 && !ferror(stdout)))
+		return code;
+	fprintf(stderr, "quintain-emu: standard output: %s\n", strerror(errno));
+	return EXIT_ENVIRONMENT;
+}
+
 int main(int argc, char **argv)
 {
 	struct app_options options = { .for_ns = 0 };
 	int code = EXIT_USAGE;
 
+	if (!hold_standard_descriptors())
+		return EXIT_ENVIRONMENT;
 	options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
 	if (options.overrides == NULL)
 		return EXIT_ENVIRONMENT;
@@ -111,7 +150,8 @@ int main(int argc, char **argv)
 		switch (opt) {
 		case OPT_SET: options.overrides[options.n_overrides++] = optarg; break;
 		case OPT_FOR:
-			if (!units_duration(optarg, false, &options.for_ns) || options.for_ns == 0) {
+			if (!units_duration(optarg, false, &options.for_ns) ||
+			    options.for_ns == 0) {
 				code = usage("--for takes a time with a unit, e.g. 30s");
 				goto out;
 			}
@@ -151,5 +191,5 @@ int main(int argc, char **argv)
 	code = dispatch(argv[optind], &options);
 out:
 	free(options.overrides);
-	return code;
+	return checked_output(code);
 }

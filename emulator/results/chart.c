@@ -31,7 +31,7 @@ static double round_step(double span, int most)
 void chart_axis_count(struct chart_axis *axis, double high)
 {
 	*axis = (struct chart_axis){ .low = 0, .high = high > 0 ? high : 1 };
-	double step = round_step(axis->high, 4);
+	double step = round_step(axis->high, 5);
 
 	if (step < 1)
 		step = 1;
@@ -89,44 +89,51 @@ void chart_axis_time(struct chart_axis *axis, double high_ns)
 	}
 }
 
+/* The next of 1, 2, 5, 10 ... below or above. */
+static double round_125(double value, bool up)
+{
+	static const double parts[] = { 1, 2, 5, 10 };
+	double decade = pow(10, floor(log10(value)));
+
+	for (int i = 0; i < 3; i++)
+		if (value >= parts[i] * decade && value < parts[i + 1] * decade)
+			return parts[up ? i + 1 : i] * decade;
+	return value;
+}
+
+static void latency_label(double ns, char *buf, size_t cap)
+{
+	static const char *const units[] = { "ns", "µs", "ms", "s" };
+	int unit = 0;
+
+	while (unit < 3 && ns > 999) {
+		ns /= 1000;
+		unit++;
+	}
+	snprintf(buf, cap, "%.0f\xc2\xa0%s", ns, units[unit]);
+}
+
 void chart_axis_latency(struct chart_axis *axis, double low_ns, double high_ns)
 {
+	static const double parts[] = { 1, 2, 5 };
+
 	if (low_ns < 1)
 		low_ns = 1;
-	if (high_ns < low_ns)
-		high_ns = low_ns;
-	double low = pow(10, floor(log10(low_ns) + 1e-9));
-	double high = low;
-	while (high < high_ns * 0.999)
-		high *= 10;
-	if (high <= low)
-		high = low * 10;
+	/* A little air above and below. */
+	double low = round_125(low_ns * 0.95, false);
+	double high = round_125((high_ns > low_ns ? high_ns : low_ns) * 1.05, true);
 	bool few = high / low < 150;
-	/* The last decade ends where it is enough: at 2, 5 or 10. */
-	if (high / 5 >= high_ns && high / 5 > low)
-		high /= 5;
-	else if (high / 2 >= high_ns)
-		high /= 2;
 	*axis = (struct chart_axis){ .low = low, .high = high, .log = true };
-	for (double decade = low; decade <= high * 1.001; decade *= 10)
+	for (double decade = pow(10, floor(log10(low) + 1e-9)); decade <= high; decade *= 10)
 		for (int i = 0; i < 3; i++) {
-			static const double parts[] = { 1, 2, 5 };
 			double value = decade * parts[i];
-			if (value > high * 1.001 || (i > 0 && !few))
+			if (value < low * 0.999 || value > high * 1.001 || (i > 0 && !few))
 				continue;
 			struct chart_tick *tick = add_tick(axis, value);
 			if (tick == NULL)
 				continue;
 			tick->minor = i > 0 && high / low > 25;
-			double unit = value < 999     ? 1
-				      : value < 999e3 ? 1e3
-				      : value < 999e6 ? 1e6
-						      : 1e9;
-			snprintf(tick->label, sizeof(tick->label), "%.0f\xc2\xa0%s", value / unit,
-				 unit < 2     ? "ns"
-				 : unit < 2e3 ? "µs"
-				 : unit < 2e6 ? "ms"
-					      : "s");
+			latency_label(value, tick->label, sizeof(tick->label));
 		}
 }
 

@@ -116,7 +116,7 @@ static void put_failure_lane(const struct results *results, const struct results
 		if (verdict->outcome == VERDICT_PASS)
 			continue;
 		if (bad++ == 0)
-			begin_lane("expectations that failed", out);
+			begin_lane("expectations not met", out);
 		put_pin(results, verdict->outcome == VERDICT_FAIL ? "fail" : "error",
 			verdict->at_ns, out);
 		markup_put(out, verdict->name);

@@ -2,16 +2,17 @@
  * Results: the files that `--out DIR` gets.
  *
  * Purpose: events.jsonl (every message and change of state, one clock, nanoseconds), summary.json,
- * junit.xml, latency-COMMAND.hgrm (HdrHistogram's percentile text), report.html (one file, no
- * script). Writing never slows the message path: events go through a bounded queue to a writer
- * thread, and what the queue could not take is counted and said. A simulated run has no writer
- * thread: it writes in place, nothing is dropped, and the bytes depend on config and seed alone.
+ * junit.xml, latency-COMMAND.hgrm (HdrHistogram's percentile text), report.html (no script).
+ * Writing never slows the message path: events go through a bounded queue to a writer thread, and
+ * what the queue could not take is counted and said. A simulated run has no writer thread: it
+ * writes in place, nothing is dropped, and the bytes depend on config and seed alone. The sampler
+ * of the report keeps a timer armed; in a simulated run only while others are.
  * Units: ns since the run began in files, loop clock in calls.
  * Ownership: results_free() joins the thread, leaves the bus and closes; fleet, master and the
- * texts of the options must still be there (names of events are not copied). The sampler keeps a
- * timer armed; in a simulated run only while others are. Errors: 0 or -errno, message on stderr by
- * the caller. A disk that fills is counted as drops too. Threads: its loop's; the writer thread is
- * its own affair.
+ * texts of the options must still be there (names of events are not copied).
+ * Errors: 0 or -errno, message on stderr by the caller. A disk that fills is counted as drops too.
+ * Threads: its loop's; the writer thread is its own affair.
+ * Source of the formats: docs/RESULTS.md.
  */
 #ifndef RESULTS_H
 #define RESULTS_H

@@ -5,12 +5,13 @@
  * no lock, no system call, no memory taken. What does not fit is refused and counted by the caller.
  * Records lie in one piece and 8-byte aligned: one that would run over the end starts anew at the
  * beginning, the rest is skipped.
- * Units: bytes. `put` and `taken` count all bytes that ever went through, and wrap; their
- * difference is what is in use. Every record begins with its whole length in 8 bytes. Ownership:
- * ring_release() what ring_init() took; all of it is reserved and touched by ring_init(). A record
- * belongs to the taking side from ring_peek() to ring_pop(). Errors: ring_init() 0 or -errno;
- * ring_begin() NULL where the record does not fit. Threads: ring_begin(), ring_commit() and
- * ring_crowded() are for one thread, ring_peek(), ring_pop() and ring_calm() for one other.
+ * Units: bytes. `put` and `taken` count all bytes that ever went through, and wrap; what lies
+ * between them is in use. Every record begins with its whole length in 8 bytes.
+ * Ownership: ring_release() what ring_init() took; all of it is reserved and touched at once. A
+ * record belongs to the taking side from ring_peek() to ring_pop().
+ * Errors: ring_init() 0 or -errno; ring_begin() NULL where the record does not fit.
+ * Threads: ring_begin(), ring_commit() and ring_crowded() are for one thread, ring_peek(),
+ * ring_pop() and ring_calm() for one other.
  */
 #ifndef RING_H
 #define RING_H

@@ -4,10 +4,11 @@
  * Purpose: in real time an event is copied into a ring and a thread of its own formats and writes
  * it; in a simulated run the same bytes are made in place. A full ring drops and counts. A file
  * that takes no more (a full disk) loses whole lines, never halves; that is said once on stderr,
- * counted, and tried again with what follows. Units: ns. Ownership: the stream owns the descriptor
- * (opened with O_APPEND) and closes it. Names of events are not copied: they must stay until
- * stream_finish() or stream_free() is back. Errors: stream_open() 0 or -errno, the descriptor then
- * stays the caller's. Threads: all calls from the loop's.
+ * counted, and tried again with what follows.
+ * Units: ns. Ownership: the stream owns the descriptor (opened with O_APPEND) and closes it. Names
+ * of events are not copied: they must stay until stream_finish() or stream_free() is back.
+ * Errors: stream_open() 0 or -errno, the descriptor then stays the caller's.
+ * Threads: all calls from the loop's.
  */
 #ifndef STREAM_H
 #define STREAM_H

@@ -1,7 +1,5 @@
 #include "emulator/scenario/expect_parts.h"
 
-#include "emulator/base/units.h"
-
 #include <stdarg.h>
 #include <string.h>
 
@@ -12,6 +10,8 @@ void verdict_say(struct verdict *verdict, const char *format, ...)
 	size_t cap = sizeof(verdict->seen), len = strlen(verdict->seen);
 	va_list args;
 
+	if (len + sizeof("...") + 3 > cap && strcmp(verdict->seen + len - 3, "...") == 0)
+		return; /* cut already */
 	va_start(args, format);
 	int more = vsnprintf(verdict->seen + len, cap - len, format, args);
 	va_end(args);
@@ -24,7 +24,7 @@ void verdict_say(struct verdict *verdict, const char *format, ...)
 	memcpy(verdict->seen + cut, "...", sizeof("..."));
 }
 
-const char *expect_time_text(double ns, char *buf, size_t cap)
+static const char *time_text(double ns, int digits, char *buf, size_t cap)
 {
 	static const struct {
 		double ns;
@@ -38,8 +38,13 @@ const char *expect_time_text(double ns, char *buf, size_t cap)
 	if (ns >= 9999.5e9)
 		snprintf(buf, cap, "%.0fs", ns / 1e9);
 	else
-		snprintf(buf, cap, "%.4g%s", ns / units[i].ns, units[i].name);
+		snprintf(buf, cap, "%.*g%s", digits, ns / units[i].ns, units[i].name);
 	return buf;
+}
+
+const char *expect_time_text(double ns, char *buf, size_t cap)
+{
+	return time_text(ns, 4, buf, cap);
 }
 
 static const char *value_text(enum dimension dimension, double value, bool exact, char *buf,
@@ -49,10 +54,8 @@ static const char *value_text(enum dimension dimension, double value, bool exact
 	case DIMENSION_DURATION:
 		if (value < 0)
 			snprintf(buf, cap, "%.0fns", value);
-		else if (exact)
-			units_duration_text((int64_t)value, buf, cap);
 		else
-			expect_time_text(value, buf, cap);
+			time_text(value, exact ? 13 : 4, buf, cap);
 		break;
 	case DIMENSION_SHARE: snprintf(buf, cap, exact ? "%.12g%%" : "%.4g%%", value); break;
 	case DIMENSION_COUNT: snprintf(buf, cap, "%.15g", value); break;

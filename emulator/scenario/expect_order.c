@@ -119,7 +119,7 @@ static void say_failed(const struct order *order, uint32_t never, struct verdict
 	verdict_say(verdict, " within %s after `%s`",
 		    expect_time_text((double)order->spec->within_ns, text, sizeof(text)), first);
 	if (never > 0)
-		verdict_say(verdict, ", %u of them none at all", never);
+		verdict_say(verdict, " (%u none at all)", never);
 	verdict_say(verdict, "; the worst waited %s",
 		    expect_time_text((double)order->worst_ns, text, sizeof(text)));
 }

@@ -376,6 +376,10 @@ void timeline_free(struct timeline *timeline)
 		rate_stop(&timeline->steps[i].rate);
 		free(timeline->steps[i].list);
 	}
+	for (size_t i = 0; i < timeline->firings.fresh; i++) {
+		struct firing *firing = pool_at(&timeline->firings, i);
+		timer_cancel(&timeline->loop->timers, &firing->timer); /* harmless where it fired */
+	}
 	free(timeline->steps);
 	free(timeline->chosen);
 	free(timeline->marks);

@@ -374,6 +374,8 @@ static void stop_everything(struct target *target)
 	struct target_env *env = target->env;
 
 	timer_cancel(&env->loop->timers, &target->life);
+	if (target->faults != NULL) /* or a hang that ends later would wake the dead */
+		target->faults->parked_life = target->faults->parked_mechanics = false;
 	if (target->registering != NULL)
 		net_reset(target->registering);
 	target->registering = NULL;

@@ -25,9 +25,10 @@ static void interrupt(int signal_number)
 
 static void stop_all(void)
 {
-	for (size_t i = 0; i < CHILDREN_MAX; i++) {
-		if (live[i])
-			child_stop(live[i]);
+	/* The last first: a client must not see its server go. */
+	for (size_t i = CHILDREN_MAX; i > 0; i--) {
+		if (live[i - 1])
+			child_stop(live[i - 1]);
 	}
 }
 
@@ -160,7 +161,7 @@ static char *line_end(struct child *child)
 	return memchr(child->buf, '\n', child->len);
 }
 
-const char *child_line(struct child *child, int timeout_ms)
+const char *child_try_line(struct child *child, int timeout_ms)
 {
 	int64_t deadline = now_ns() + timeout_ms * (NS_PER_S / 1000);
 	char *end = line_end(child);
@@ -172,7 +173,7 @@ const char *child_line(struct child *child, int timeout_ms)
 
 		check_interrupt();
 		if (left_ms <= 0 || child->len == sizeof(child->buf))
-			die(0, "%s: no line within %d ms", child->name, timeout_ms);
+			return NULL;
 		if (poll(&fd, 1, (int)left_ms) <= 0)
 			continue;
 		n = read(child->out, child->buf + child->len, sizeof(child->buf) - child->len);
@@ -183,6 +184,15 @@ const char *child_line(struct child *child, int timeout_ms)
 	}
 	*end = '\0';
 	return child->buf;
+}
+
+const char *child_line(struct child *child, int timeout_ms)
+{
+	const char *line = child_try_line(child, timeout_ms);
+
+	if (!line)
+		die(0, "%s: no line within %d ms", child->name, timeout_ms);
+	return line;
 }
 
 /* True: it has ended and been waited for. */

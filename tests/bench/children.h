@@ -33,6 +33,8 @@ void child_start(struct child *child, const char *name, int cpu, const char *log
 void child_tell(struct child *child, const char *text);
 /* The next line of its stdout, without newline, valid until the next call. */
 const char *child_line(struct child *child, int timeout_ms);
+/* The same; NULL when none came in time. */
+const char *child_try_line(struct child *child, int timeout_ms);
 /* Dies if the child has ended. */
 void child_check(struct child *child);
 /* Waits for an end of its own. */

@@ -25,6 +25,7 @@ struct plan {
 	uint32_t addresses;   /* of each side */
 	uint32_t connections; /* kept, or at once */
 	uint32_t source;      /* connect: bind to this address; 0: the kernel chooses */
+	bool eager;           /* connect: send at once, not when epoll reports "connected" */
 	size_t slack;         /* an answer's length may differ by so much */
 	int64_t warm_ns, measured_ns;
 };

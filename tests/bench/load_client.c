@@ -103,6 +103,7 @@ static void options(struct plan *plan, int argc, char **argv)
 		{ "seconds", required_argument, NULL, 's' },
 		{ "warm", required_argument, NULL, 'W' },
 		{ "source", required_argument, NULL, 'b' },
+		{ "eager", no_argument, NULL, 'e' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -135,6 +136,7 @@ static void options(struct plan *plan, int argc, char **argv)
 		case 'W':
 			plan->warm_ns = (int64_t)(number_parse(optarg, 0, 1e6, "warm") * 1e9);
 			break;
+		case 'e': plan->eager = true; break;
 		case 'b': plan->source = address_parse(optarg); break;
 		default: exit(2);
 		}

@@ -63,6 +63,14 @@ static void bind_source(int fd, uint32_t source)
 		die(errno, "bind to the source address");
 }
 
+static bool ask(const struct cycles *cycles, struct cycle *cycle)
+{
+	const struct line *line = &cycles->lines[cycle->target];
+
+	cycle->asked = send(cycle->fd, line->text, line->len, MSG_NOSIGNAL) == (ssize_t)line->len;
+	return cycle->asked;
+}
+
 /*
  * Edge-triggered, in and out at once: the connection costs one epoll_ctl, and its two events are
  * "connected" and "answered".
@@ -85,6 +93,9 @@ static void begin(struct cycles *cycles, struct cycle *cycle)
 		    sizeof(cycles->addresses[target])) < 0 &&
 	    errno != EINPROGRESS)
 		die(errno, "connect to target %u", target);
+	/* On loopback the handshake is over when connect() returns, though it says EINPROGRESS. */
+	if (cycles->plan->eager && ask(cycles, cycle))
+		event.events = EPOLLIN | EPOLLET;
 	if (epoll_ctl(cycles->epoll, EPOLL_CTL_ADD, cycle->fd, &event) < 0)
 		die(errno, "epoll_ctl");
 	cycles->at_once++;
@@ -101,10 +112,7 @@ static void end(struct cycles *cycles, struct cycle *cycle, struct meter *meter)
 static void step(struct cycles *cycles, struct cycle *cycle, uint32_t events, struct meter *meter)
 {
 	if (!cycle->asked) {
-		const struct line *line = &cycles->lines[cycle->target];
-
-		cycle->asked = true;
-		if (send(cycle->fd, line->text, line->len, MSG_NOSIGNAL) != (ssize_t)line->len) {
+		if (!ask(cycles, cycle)) {
 			meter->counters.failed++;
 			end(cycles, cycle, meter);
 		}

@@ -40,7 +40,7 @@ void kept_connect(struct kept *kept, uint32_t i)
 {
 	struct sockaddr_in address = endpoint_at(&kept->side->at, i % kept->plan->addresses);
 	struct kept_conn *conn = &kept->conns[i];
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = conn };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = conn };
 
 	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (conn->fd < 0)

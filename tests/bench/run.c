@@ -21,7 +21,7 @@
 
 struct options {
 	unsigned batches, kept_pairs, connect_pairs; /* pairs of one batch */
-	bool kept, connect, json, gate;
+	bool kept, connect, json, gate, leanest;
 	const char *emu, *out;
 };
 
@@ -273,10 +273,12 @@ static void measure(struct systems *systems, const struct options *options)
 static void usage(void)
 {
 	fputs("usage: run [--emu PROGRAM | --null] [--only kept|connect|json] [--batches N]\n"
-	      "           [--out FILE] [--no-gate]\n"
+	      "           [--leanest] [--out FILE] [--no-gate]\n"
 	      "  --emu      the program under test (default: quintain-emu of this build)\n"
 	      "  --null     bare programs in its place: how far from 1.00 the harness itself ends\n"
 	      "  --batches  starts of all processes, 3 pairs of each kind after each (default 5)\n"
+	      "  --leanest  the references use every trick: edge-triggered, sending without "
+	      "waiting\n"
 	      "  --no-gate  exit with 0 though a floor is missed\n",
 	      stderr);
 	exit(2);
@@ -291,6 +293,7 @@ static void parse(struct options *options, int argc, char **argv)
 		{ "out", required_argument, NULL, 'f' },
 		{ "batches", required_argument, NULL, 'b' },
 		{ "no-gate", no_argument, NULL, 'g' },
+		{ "leanest", no_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *only = NULL;
@@ -306,6 +309,7 @@ static void parse(struct options *options, int argc, char **argv)
 			options->batches = (unsigned)number_parse(optarg, 1, 20, "batches");
 			break;
 		case 'g': options->gate = false; break;
+		case 'l': options->leanest = true; break;
 		default: usage();
 		}
 	}
@@ -338,6 +342,7 @@ int main(int argc, char **argv)
 		die(errno, "%s", systems.emu);
 	setenv("BENCH_BIN_DIR", systems.bin_dir, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	systems.leanest = options.leanest;
 	children_init();
 	systems_init(&systems, 18081);
 	measure(&systems, &options);

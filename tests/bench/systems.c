@@ -192,6 +192,20 @@ static void start_emu(struct systems *systems, struct child *child, const char *
 	child_start(child, name, cpu, log_path, argv);
 }
 
+static void wait_for_registrations(struct systems *systems)
+{
+	int64_t deadline = now_ns() + START_MS * (NS_PER_S / 1000);
+	const char *line;
+
+	do {
+		child_check(&systems->fleet);
+		if (now_ns() > deadline)
+			die(0, "%d targets did not register; what the fleet said is in %s", TARGETS,
+			    systems->fleet.log);
+		line = child_try_line(&systems->fleet_master, 100);
+	} while (!line || strncmp(line, "registered", 10) != 0);
+}
+
 void systems_start(struct systems *systems)
 {
 	char announce[16], count[16], length[24], text[32], setting[64];
@@ -208,13 +222,13 @@ void systems_start(struct systems *systems)
 					  NULL });
 	snprintf(setting, sizeof(setting), "fleet.master.port=%u", systems->port);
 	start_emu(systems, &systems->fleet, "fleet", systems->server_cpu, "fleet.cfg", settings);
-	while (strncmp(child_line(&systems->fleet_master, START_MS), "registered", 10) != 0)
-		child_check(&systems->fleet);
+	wait_for_registrations(systems);
 	ask_all(systems);
 	snprintf(length, sizeof(length), "%zu", systems->answer_len);
 	start_bare(systems, &systems->bare, "the bare server",
 		   (const char *const[]){ "--at", bare_at(systems, text), "--count", count,
-					  "--length", length, NULL });
+					  "--length", length, systems->leanest ? "--edge" : NULL,
+					  NULL });
 }
 
 void systems_stop(struct systems *systems)

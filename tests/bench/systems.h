@@ -18,6 +18,7 @@ struct systems {
 	char bin_dir[256];          /* of the bare programs, the logs and the results */
 	int server_cpu, client_cpu; /* -1: not pinned */
 	uint16_t port;
+	bool leanest;             /* bare server --edge, bare client --eager */
 	size_t answer_len, slack; /* of the fleet's answers: usual length, and how much it varies */
 	struct child fleet_master, fleet, bare, master;
 };

@@ -106,7 +106,7 @@ Test(emu_config, nothing_to_run)
 	expect_wrong("title = \"nothing\";\n",
 		     "neither a fleet nor a master: nothing to run; expected a group `fleet` or "
 		     "`master`\n");
-	expect_wrong("", "neither a fleet nor a master");
+	expect_wrong("", "@D/wrong.cfg: the file is empty\n");
 }
 
 Test(emu_config, no_groups)

@@ -392,7 +392,8 @@ Test(expect_parse, config_errors)
 		{ "that = \"down after hit\"; from = \"1s\"; until = \"2s\"; targets = "
 		  "\"tag:new\";",
 		  "" },
-		{ "name = \"x\";", "x.cfg:4: expect[0].that: missing; expected a string" },
+		{ "name = \"x\";",
+		  "x.cfg:4: expect[0].that: required, but missing; expected a string" },
 		{ "that = \"lots == 0\";",
 		  AT "that: \"lots == 0\", character 1: \"lots\" is no metric (did you mean "
 		     "\"lost\"?); " METRICS_LIST },
@@ -412,7 +413,7 @@ Test(expect_parse, config_errors)
 		  AT "targets: \"state:up\" picks others at other times; expected names, ranges, "
 		     "group: or tag: alone" },
 		{ "that = \"lost == 0\"; within = \"0s\";",
-		  AT "within: 0s is out of range; expected 1ns .. 168h" },
+		  AT "within: \"0s\" is out of range; expected 1ns .. 168h" },
 		{ "that = \"lost == 0\"; within = \"1s\"; throughout = true;",
 		  AT "within: within and throughout exclude each other" },
 		{ "that = \"lost == 0\"; within = \"1s\"; until = \"1s\";",
@@ -494,7 +495,7 @@ Test(expect_parse, described)
 		char text[1024], *line = NULL;
 		size_t size = 0;
 		FILE *out = open_memstream(&line, &size);
-		snprintf(text, sizeof(text), RUN_FLEET RUN_MASTER "expect = ( { %s } );",
+		snprintf(text, sizeof(text), "%sexpect = ( { %s } );", RUN_FLEET RUN_MASTER,
 			 cases[i].text);
 		struct settings *settings = run_load(text, &config);
 		cr_assert(settings_errors(settings) == 0, "%s", settings_error_text(settings, 0));

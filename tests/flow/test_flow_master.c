@@ -1,0 +1,752 @@
+/*
+ * A master: registrations, outcomes and their reasons, deadlines, the cap, kept connections. The
+ * targets are ours or strangers' whose answers the test writes.
+ */
+#include "tests/support/range.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct range range;
+static struct stranger stranger; /* at the address of target number 0 */
+static struct guest guest;
+
+#define PONG "{\"type\": \"pong\", \"id\": \"1\", \"data\": {\"status\": \"alive\"}}\n"
+
+/* sent = ok + failed + lost + under way + waiting, in all and for each command. */
+static void finish(void)
+{
+	const struct master_totals *t = master_totals(range.master);
+
+	cr_expect_eq(t->sent, t->ok + t->failed + t->lost + t->under_way + t->waiting);
+	cr_expect_eq(t->failed,
+		     t->refused + t->reset + t->closed + t->bad_answers + t->no_resources);
+	uint64_t sent = 0;
+	static const enum qn_snyper_type types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
+						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
+	for (int i = 0; i < 4; i++)
+		sent += master_stats(range.master, types[i])->sent;
+	cr_expect_eq(sent, t->sent);
+	range_release(&range);
+}
+
+static unsigned results[3], answered;
+
+static void command_over(struct master *master, uint32_t number, enum qn_snyper_type command,
+			 enum master_outcome outcome, void *context)
+{
+	(void)master;
+	(void)number;
+	(void)command;
+	(void)context;
+	results[outcome]++;
+	answered++;
+}
+
+static int command(uint32_t number, enum qn_snyper_type type)
+{
+	int rc = master_command(range.master, number, type, range.loop.now_ns,
+				(struct qn_text){ NULL, 0 }, command_over, NULL);
+
+	range_pass(&range, 0);
+	return rc;
+}
+
+/* A registration as a board writes it, from that address. */
+static const char *register_from(uint32_t ip, const char *name)
+{
+	char line[256];
+
+	guest_connect(&range, &guest, ip, range.options.listen);
+	range_pass(&range, 0);
+	snprintf(line, sizeof(line),
+		 "{\"timestamp\": 1, \"type\": \"register\", \"data\": {\"client_id\": \"%s\"}, "
+		 "\"id\": \"msg_1\", \"target_id\": \"%s\"}\n",
+		 name, name);
+	guest_send(&guest, line);
+	range_pass(&range, 0);
+	return guest_take(&guest);
+}
+
+static void say(const char *text)
+{
+	guest_send(&guest, text);
+	range_pass(&range, 0);
+}
+
+/* A master, and a stranger that it knows as target number 0. */
+static void start(enum qn_snyper_profile_id profile, bool keep)
+{
+	range_init(&range, profile);
+	range.options.keep = keep;
+	range_master(&range);
+	register_from(RANGE_IP(0), "target_1");
+	guest_close(&guest);
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
+	range_pass(&range, 0);
+	range_trace(&range);
+	cr_assert_eq(master_known(range.master), 1u);
+}
+
+/* ---- registrations ---- */
+
+Test(flow_master, a_registration, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	cr_expect_str_eq(
+		register_from(RANGE_IP(3), "west_1"),
+		"{\"timestamp\": 1795274924, \"type\": \"registered\", \"data\": {\"status\": "
+		"\"registered\"}, \"id\": \"msg_1\", \"target_id\": \"west_1\"}\n");
+	cr_expect_eq(guest.reads, 1u);
+	cr_expect_not(guest.ended, "the target closes");
+	cr_expect_eq(master_known(range.master), 1u);
+	cr_expect_eq(master_find(range.master, "west_1", 6), 0);
+	cr_expect_eq(master_find(range.master, "west_2", 6), -1);
+	cr_expect_eq(master_remote(range.master, 0)->ip, RANGE_IP(3));
+	EXPECT_TRACE(&range, "0 west_1 m_registered: 127.1.0.4:40000\n");
+}
+
+/* The address is that of the connection, whoever registers and whenever. */
+Test(flow_master, registering_again_overwrites_the_address, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	register_from(RANGE_IP(3), "target_1");
+	register_from(RANGE_IP(4), "target_2");
+	register_from(RANGE_IP(5), "target_1");
+	cr_expect_eq(master_known(range.master), 2u);
+	cr_expect_eq(master_count(range.master), 2u);
+	cr_expect_eq(master_remote(range.master, 0)->ip, RANGE_IP(5));
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(5), RANGE_PORT });
+	command(0, QN_SNYPER_PING);
+	cr_assert_eq(stranger.n, 1u);
+	cr_expect_eq(stranger.guests[0].conn->peer.ip, RANGE_MASTER_IP);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 0);
+	cr_expect_eq(results[MASTER_OK], 1u);
+}
+
+/* client_id names it; target_id is not looked at. Its escapes are undone. */
+Test(flow_master, names, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_STRICT);
+	range_master(&range);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	range_pass(&range, 0);
+	say("{\"type\": \"REGISTER\", \"id\": 5, \"target_id\": \"other\", \"data\": "
+	    "{\"client_id\": "
+	    "\"Z\\u00fc\\\"rich\"}}\n");
+	cr_expect_str_eq(guest_take(&guest),
+			 "{\"type\": \"registered\", \"id\": 5, \"timestamp\": 1795274924.522913, "
+			 "\"target_id\": \"Z\xc3\xbc\\\"rich\", \"data\": {\"status\": "
+			 "\"registered\"}}\n");
+	cr_expect_eq(master_find(range.master, "Z\xc3\xbc\"rich", 8), 0);
+}
+
+static void rejected(const char *line, const char *error)
+{
+	char expected[128];
+	uint64_t before = master_totals(range.master)->registrations_rejected;
+
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	range_pass(&range, 0);
+	say(line);
+	const char *got = guest_take(&guest);
+	if (error != NULL) {
+		snprintf(expected, sizeof(expected), "\"type\": \"error\"");
+		cr_expect_not_null(strstr(got, expected), "%s", got);
+		snprintf(expected, sizeof(expected), "\"data\": {\"error\": \"%s\"}", error);
+		cr_expect_not_null(strstr(got, expected), "%s", got);
+	} else {
+		cr_expect_str_empty(got);
+	}
+	cr_expect_eq(master_totals(range.master)->registrations_rejected, before + 1);
+	cr_expect_eq(master_known(range.master), 0u);
+	if (guest.conn != NULL)
+		guest_close(&guest);
+	range_pass(&range, 0);
+}
+
+#define NAME_32 "abcdefghijklmnopqrstuvwxyz012345"
+#define REGISTER(client)                                                                           \
+	"{\"type\": \"register\", \"id\": \"1\", \"data\": {\"client_id\": " client "}}\n"
+
+Test(flow_master, what_is_no_registration, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_STRICT);
+	range_master(&range);
+	rejected("{\"type\": \"ping\", \"id\": \"1\"}\n", "Unsupported message type: ping");
+	rejected(REGISTER("\"\""), "client_id must be a name");
+	rejected(REGISTER("7"), "client_id must be a name");
+	rejected("{\"type\": \"register\", \"id\": \"1\"}\n", "client_id must be a name");
+	rejected(REGISTER("\"a\\u0000b\""), "client_id must be a name");
+	rejected(REGISTER("\"" NAME_32 NAME_32 "\""), "client_id is longer than 63 bytes");
+	rejected("{\"type\": \"fly\", \"id\": \"1\"}\n", "unknown message type");
+	rejected("[]\n", "a message must be an object");
+}
+
+Test(flow_master, bad_lines_close_a_board, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	rejected("nope\n", NULL);
+	cr_expect(guest.ended);
+	rejected("{\"type\": \"ping\", \"id\": \"1\"}\n", "Unsupported message type: ping");
+}
+
+Test(flow_master, a_name_of_63_bytes, .fini = finish)
+{
+	static const char name[] = NAME_32 "abcdefghijklmnopqrstuvwxyz01234";
+
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	cr_expect_not_null(strstr(register_from(RANGE_IP(0), name), "registered"));
+	cr_expect_eq(master_find(range.master, name, 63), 0);
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
+	command(0, QN_SNYPER_ACTIVATE);
+	cr_expect_not_null(strstr(guest_take(&stranger.guests[0]), name));
+}
+
+Test(flow_master, no_room_for_another, .fini = finish)
+{
+	char name[32];
+
+	range_init(&range, QN_SNYPER_PICO);
+	range.options.limits.targets = 2;
+	range_master(&range);
+	register_from(RANGE_IP(0), "target_1");
+	register_from(RANGE_IP(1), "target_2");
+	cr_expect_not_null(
+		strstr(register_from(RANGE_IP(2), "target_3"), "no room for another target"));
+	for (int i = 1; i <= 2; i++) {
+		snprintf(name, sizeof(name), "target_%d", i);
+		cr_expect_not_null(strstr(register_from(RANGE_IP(i + 4), name), "registered"));
+	}
+	cr_expect_eq(master_known(range.master), 2u);
+}
+
+/* Several over one connection, and a half-close that is still answered. */
+Test(flow_master, registrations_of_a_relay, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	range_pass(&range, 0);
+	guest_send(&guest, REGISTER("\"a\"") "\r\n" REGISTER("\"b\""));
+	guest_shutdown(&guest);
+	range_pass(&range, 0);
+	cr_expect_eq(guest.reads, 2u);
+	cr_expect_eq(master_known(range.master), 2u);
+	cr_expect(guest.ended || guest.closed);
+}
+
+/* Somebody who says nothing does not keep a connection for ever; each line gives 30 s more. */
+Test(flow_master, who_connects_and_says_nothing, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	range_until(&range, 20000);
+	say("{\"type\": \"re");
+	range_until(&range, 49999);
+	cr_expect_not(guest.ended);
+	range_until(&range, 50000);
+	cr_expect(guest.ended);
+}
+
+/* ---- outcomes ---- */
+
+Test(flow_master, a_command_and_its_answer, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	range_until(&range, 100);
+	command(0, QN_SNYPER_PING);
+	struct guest *asked = &stranger.guests[0];
+	cr_expect_str_eq(
+		guest_take(asked),
+		"{\"timestamp\": 1795274924, \"type\": \"ping\", \"data\": {\"from\": "
+		"\"master\"}, \"id\": \"msg_1795274924000\", \"target_id\": \"target_1\"}\n");
+	cr_expect_eq(asked->reads, 1u);
+	range_until(&range, 130);
+	guest_send(asked, PONG);
+	range_pass(&range, 0);
+	cr_expect(asked->ended, "it closes when it has its answer");
+	EXPECT_TRACE(&range, "100 target_1 m_sent ping\n"
+			     "130 target_1 m_ok ping 30\n");
+	const struct master_command_stats *stats = master_stats(range.master, QN_SNYPER_PING);
+	cr_expect_eq(stats->ok, 1u);
+	cr_expect_eq(stats->latency.n, 1u);
+	cr_expect_eq(results[MASTER_OK], 1u);
+	cr_expect_eq(master_remote(range.master, 0)->last, MASTER_OK + 1);
+}
+
+/* Latency counts from when it was due, not from when it went out. */
+Test(flow_master, late_commands_count_from_when_they_were_due, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	range_until(&range, 500);
+	cr_assert_eq(master_command(range.master, 0, QN_SNYPER_PING, 200 * NS_PER_MS,
+				    (struct qn_text){ NULL, 0 }, NULL, NULL),
+		     0);
+	range_pass(&range, 10);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 0);
+	EXPECT_TRACE(&range, "500 target_1 m_sent ping\n510 target_1 m_ok ping 310\n");
+}
+
+static void answers(enum qn_snyper_profile_id profile, const char *answer, const char *outcome)
+{
+	char expected[128];
+
+	start(profile, false);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], answer);
+	range_pass(&range, 0);
+	if (answered == 0)
+		guest_close(&stranger.guests[0]);
+	range_pass(&range, 0);
+	snprintf(expected, sizeof(expected), "0 target_1 m_sent ping\n0 target_1 m_%s\n", outcome);
+	range_expect(&range, expected, answer, 0);
+	finish();
+	answered = 0;
+}
+
+Test(flow_master, answers_that_are_none)
+{
+	answers(QN_SNYPER_PICO, PONG, "ok ping 0");
+	answers(QN_SNYPER_PICO, PONG PONG, "failed ping 0: not_a_message");
+	answers(QN_SNYPER_STRICT, PONG PONG, "ok ping 0");
+	answers(QN_SNYPER_PICO, "{\"type\": \"pong\", \"id\": ", "failed ping 0: not_a_message");
+	answers(QN_SNYPER_STRICT, "{\"type\": \"pong\", \"id\": ", "failed ping 0: not_a_message");
+	answers(QN_SNYPER_STRICT, "{\"type\": \"pong\", \"id\": 1, \"data\": {\"status\": 1}}",
+		"ok ping 0");
+	answers(QN_SNYPER_PICO, "{\"type\": \"pong\", \"id\": \"1\"}\n", "failed ping 0: no_data");
+	answers(QN_SNYPER_PICO, "{\"type\": \"down\", \"id\": \"1\", \"data\": {\"a\": 1}}\n",
+		"failed ping 0: wrong_type");
+	answers(QN_SNYPER_PICO,
+		"{\"type\": \"error\", \"id\": \"1\", \"data\": {\"error\": \"x\"}}\n",
+		"failed ping 0: error");
+	answers(QN_SNYPER_STRICT, "\n \n", "failed ping 0: closed without an answer");
+}
+
+Test(flow_master, an_answer_that_is_too_long, .fini = finish)
+{
+	char answer[1100];
+
+	start(QN_SNYPER_PICO, false);
+	command(0, QN_SNYPER_PING);
+	snprintf(answer, sizeof(answer),
+		 "{\"type\": \"pong\", \"id\": \"1\", \"data\": {\"status\": \"%01000d\"}}\n", 0);
+	guest_send(&stranger.guests[0], answer);
+	range_pass(&range, 0);
+	EXPECT_TRACE(&range, "0 target_1 m_sent ping\n0 target_1 m_failed ping 0: too_long\n");
+	cr_expect_eq(master_totals(range.master)->bad_answers, 1u);
+}
+
+Test(flow_master, nobody_listens, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	stranger_stop(&stranger);
+	command(0, QN_SNYPER_PING);
+	EXPECT_TRACE(&range, "0 target_1 m_failed ping 0: Connection refused\n");
+	cr_expect_eq(master_totals(range.master)->refused, 1u);
+	cr_expect_eq(results[MASTER_FAILED], 1u);
+}
+
+Test(flow_master, a_reset, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	command(0, QN_SNYPER_PING);
+	guest_reset(&stranger.guests[0]);
+	range_pass(&range, 0);
+	EXPECT_TRACE(&range, "0 target_1 m_sent ping\n"
+			     "0 target_1 m_failed ping 0: Connection reset by peer\n");
+	cr_expect_eq(master_totals(range.master)->reset, 1u);
+}
+
+Test(flow_master, a_close, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	command(0, QN_SNYPER_PING);
+	guest_close(&stranger.guests[0]);
+	range_pass(&range, 0);
+	EXPECT_TRACE(&range, "0 target_1 m_sent ping\n"
+			     "0 target_1 m_failed ping 0: closed without an answer\n");
+	cr_expect_eq(master_totals(range.master)->closed, 1u);
+}
+
+/* The answer and the end come together: answered first, then ended. */
+Test(flow_master, an_answer_and_a_close, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG);
+	guest_close(&stranger.guests[0]);
+	range_pass(&range, 0);
+	cr_expect_eq(results[MASTER_OK], 1u);
+	cr_expect_eq(answered, 1u);
+}
+
+Test(flow_master, silence_is_a_loss, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	command(0, QN_SNYPER_STAND_UP);
+	range_until(&range, 4999);
+	cr_expect_eq(answered, 0u);
+	range_until(&range, 5000);
+	EXPECT_TRACE(&range, "0 target_1 m_sent stand_up\n"
+			     "5000 target_1 m_lost stand_up 5000: no answer in time\n");
+	cr_expect(stranger.guests[0].ended);
+	cr_expect_eq(results[MASTER_LOST], 1u);
+	/* An answer that comes after all changes nothing. */
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 10);
+	cr_expect_eq(master_totals(range.master)->ok, 0u);
+	cr_expect_eq(master_lost_targets(range.master), 1u);
+}
+
+Test(flow_master, no_connection_is_a_loss, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	pipe_swallow(range.net, RANGE_IP(0), true);
+	command(0, QN_SNYPER_PING);
+	range_until(&range, 5000);
+	EXPECT_TRACE(&range, "5000 target_1 m_lost ping 5000: no connection in time\n");
+	cr_expect_eq(master_totals(range.master)->timed_out_connecting, 1u);
+}
+
+Test(flow_master, no_room_for_a_connection, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	pipe_fail_next(range.net, -ENOBUFS);
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(results[MASTER_FAILED], 1u);
+	cr_expect_eq(master_totals(range.master)->no_resources, 1u);
+	cr_expect_eq(master_totals(range.master)->under_way, 0u);
+}
+
+Test(flow_master, commands_for_nobody, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	cr_expect_eq(command(1, QN_SNYPER_PING), -ENOENT);
+	master_forget(range.master, 0);
+	cr_expect_eq(command(0, QN_SNYPER_PING), -ENOENT);
+	cr_expect_eq(master_totals(range.master)->sent, 0u);
+}
+
+Test(flow_master, its_own_port_number, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range.options.target_port = 9999;
+	range_master(&range);
+	register_from(RANGE_IP(0), "target_1");
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), 9999 });
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(stranger.n, 1u);
+}
+
+/* ---- the cap ---- */
+
+Test(flow_master, no_more_than_the_cap_at_a_time, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range.options.limits = (struct master_limits){ .targets = 5, .concurrency = 2 };
+	range_master(&range);
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
+	for (int i = 0; i < 5; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "target_%d", i);
+		register_from(RANGE_IP(0), name);
+	}
+	for (uint32_t i = 0; i < 5; i++)
+		cr_expect_eq(command(i, QN_SNYPER_PING), 0);
+	const struct master_totals *totals = master_totals(range.master);
+	cr_expect_eq(stranger.n, 2u);
+	cr_expect_eq(totals->under_way, 2u);
+	cr_expect_eq(totals->waiting, 3u);
+	for (uint32_t i = 0; i < 5; i++) {
+		range_pass(&range, 10);
+		guest_send(&stranger.guests[i], PONG);
+		range_pass(&range, 0);
+		cr_expect_eq(totals->ok, i + 1);
+		cr_expect_leq(totals->under_way, 2u);
+	}
+	cr_expect_eq(totals->under_way, 0u);
+	/* In order, and their latency counts the waiting. */
+	const char *trace = range_trace(&range);
+	cr_expect_not_null(strstr(trace, "50 target_4 m_ok ping 50\n"), "%s", trace);
+}
+
+Test(flow_master, more_than_may_wait, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range.options.limits = (struct master_limits){ .targets = 1, .concurrency = 1 };
+	range_master(&range);
+	register_from(RANGE_IP(0), "target_1");
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
+	int accepted = 0;
+	while (command(0, QN_SNYPER_PING) == 0)
+		cr_assert_lt(++accepted, 100);
+	cr_expect_eq(command(0, QN_SNYPER_PING), -ENOBUFS);
+	cr_expect_eq(accepted, 5, "four commands for each target, and those under way");
+	cr_expect_eq(master_totals(range.master)->sent, 5u);
+	/* All of them end, one after the other. */
+	stranger_stop(&stranger);
+	range_pass(&range, 5000);
+	cr_expect_eq(answered, 5u);
+	cr_expect_eq(results[MASTER_LOST], 1u);
+	cr_expect_eq(results[MASTER_FAILED], 4u);
+}
+
+/* ---- forgetting ---- */
+
+Test(flow_master, forgets_who_failed, .fini = finish)
+{
+	start(QN_SNYPER_PICO, false);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 0);
+	cr_expect_eq(master_forget_failed(range.master), 0u);
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(master_forget_failed(range.master), 0u, "still under way");
+	guest_close(&stranger.guests[1]);
+	range_pass(&range, 0);
+	range_trace(&range);
+	cr_expect_eq(master_forget_failed(range.master), 1u);
+	cr_expect_eq(master_known(range.master), 0u);
+	EXPECT_TRACE(&range, "0 target_1 m_forgotten\n");
+	/* It comes back with the number that it had. */
+	register_from(RANGE_IP(0), "target_1");
+	cr_expect_eq(master_known(range.master), 1u);
+	cr_expect_eq(master_find(range.master, "target_1", 8), 0);
+	cr_expect_eq(command(0, QN_SNYPER_PING), 0);
+}
+
+/* The real master forgets who did not answer. Who answered an error, or without data, it keeps. */
+Test(flow_master, keeps_who_answered_an_error, .fini = finish)
+{
+	static const char *const lines[] = {
+		"{\"type\": \"error\", \"id\": \"1\", \"data\": {\"error\": \"x\"}}\n",
+		"{\"type\": \"pong\", \"id\": \"1\"}\n",
+		"{\"type\": \"down\", \"id\": \"1\", \"data\": {\"status\": \"x\"}}\n",
+	};
+
+	start(QN_SNYPER_PICO, false);
+	for (uint32_t i = 0; i < 3; i++) {
+		command(0, QN_SNYPER_PING);
+		guest_send(&stranger.guests[i], lines[i]);
+		range_pass(&range, 0);
+		cr_expect_eq(results[MASTER_FAILED], i + 1);
+		cr_expect_eq(master_forget_failed(range.master), 0u, "%s", lines[i]);
+	}
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[3], "pong\n");
+	range_pass(&range, 0);
+	cr_expect_eq(master_forget_failed(range.master), 1u, "no message at all");
+}
+
+/* ---- kept connections ---- */
+
+Test(flow_master, one_connection_is_kept, .fini = finish)
+{
+	start(QN_SNYPER_STRICT, true);
+	for (int i = 0; i < 3; i++) {
+		command(0, QN_SNYPER_PING);
+		guest_send(&stranger.guests[0], PONG);
+		range_pass(&range, 1000);
+	}
+	cr_expect_eq(stranger.n, 1u);
+	cr_expect_eq(results[MASTER_OK], 3u);
+	cr_expect_eq(stranger.guests[0].reads, 3u);
+	cr_expect_not(stranger.guests[0].ended);
+}
+
+/* While one command is under way another one has a connection of its own. */
+Test(flow_master, a_second_command_meanwhile, .fini = finish)
+{
+	start(QN_SNYPER_STRICT, true);
+	command(0, QN_SNYPER_PING);
+	command(0, QN_SNYPER_STAND_UP);
+	cr_expect_eq(stranger.n, 2u);
+	guest_send(&stranger.guests[1],
+		   "{\"type\": \"standing\", \"id\": \"1\", \"data\": {\"a\": 1}}\n");
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 0);
+	cr_expect_eq(results[MASTER_OK], 2u);
+	cr_expect_not(stranger.guests[0].ended);
+	cr_expect(stranger.guests[1].ended, "that one is not kept");
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(stranger.n, 2u);
+}
+
+/* What nobody asked for is nobody's answer, whether it comes at rest or behind an answer. */
+Test(flow_master, stray_bytes_at_rest, .fini = finish)
+{
+	start(QN_SNYPER_STRICT, true);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 10);
+	guest_send(&stranger.guests[0], PONG "{\"half\":");
+	range_pass(&range, 10);
+	command(0, QN_SNYPER_PING);
+	range_pass(&range, 10);
+	cr_expect_eq(results[MASTER_OK], 1u, "still under way");
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 0);
+	cr_expect_eq(results[MASTER_OK], 2u);
+}
+
+Test(flow_master, stray_bytes_behind_an_answer, .fini = finish)
+{
+	start(QN_SNYPER_STRICT, true);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG PONG "{\"half\":");
+	range_pass(&range, 10);
+	cr_expect_eq(results[MASTER_OK], 1u);
+	command(0, QN_SNYPER_PING);
+	range_pass(&range, 10);
+	guest_send(&stranger.guests[0], "{\"type\": \"error\", \"id\": \"1\"}\n");
+	range_pass(&range, 10);
+	cr_expect_eq(results[MASTER_OK], 1u);
+	cr_expect_eq(results[MASTER_FAILED], 1u, "the second command's own answer counts");
+}
+
+Test(flow_master, a_kept_connection_that_the_target_closes, .fini = finish)
+{
+	start(QN_SNYPER_PICO, true);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 10);
+	guest_close(&stranger.guests[0]);
+	range_pass(&range, 10);
+	command(0, QN_SNYPER_PING);
+	cr_assert_eq(stranger.n, 2u);
+	guest_send(&stranger.guests[1], PONG);
+	range_pass(&range, 10);
+	cr_expect_eq(results[MASTER_OK], 2u);
+	guest_reset(&stranger.guests[1]);
+	range_pass(&range, 10);
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(stranger.n, 3u);
+	cr_expect_eq(master_totals(range.master)->failed, 0u, "at rest nothing can fail");
+}
+
+Test(flow_master, a_kept_connection_with_a_bad_answer_is_not_kept, .fini = finish)
+{
+	start(QN_SNYPER_PICO, true);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], "nope\n");
+	range_pass(&range, 10);
+	cr_expect(stranger.guests[0].ended);
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(stranger.n, 2u);
+	guest_send(&stranger.guests[1], PONG);
+	range_pass(&range, 10);
+	cr_expect_eq(results[MASTER_OK], 1u);
+}
+
+/* A target that registers again has booted, or moved: what was open to it is stale. */
+Test(flow_master, registering_again_ends_a_kept_connection, .fini = finish)
+{
+	start(QN_SNYPER_PICO, true);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 10);
+	register_from(RANGE_IP(0), "target_1");
+	cr_expect(stranger.guests[0].ended);
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(stranger.n, 2u);
+}
+
+Test(flow_master, a_move_ends_a_kept_connection, .fini = finish)
+{
+	static struct stranger elsewhere;
+
+	start(QN_SNYPER_PICO, true);
+	command(0, QN_SNYPER_PING);
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 10);
+	register_from(RANGE_IP(1), "target_1");
+	cr_expect(stranger.guests[0].ended);
+	stranger_listen(&range, &elsewhere, (struct net_addr){ RANGE_IP(1), RANGE_PORT });
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(elsewhere.n, 1u);
+}
+
+/* Moved while a command is under way: that one ends where it began, and is not kept. */
+Test(flow_master, a_move_while_a_command_is_under_way, .fini = finish)
+{
+	start(QN_SNYPER_PICO, true);
+	command(0, QN_SNYPER_PING);
+	register_from(RANGE_IP(1), "target_1");
+	guest_send(&stranger.guests[0], PONG);
+	range_pass(&range, 10);
+	cr_expect_eq(results[MASTER_OK], 1u);
+	cr_expect(stranger.guests[0].ended);
+}
+
+/* ---- a master and targets, all ours ---- */
+
+Test(flow_master, sixteen_targets_and_four_commands, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	for (int i = 0; i < RANGE_TARGETS; i++)
+		target_power_on(range_target(&range));
+	range_pass(&range, 10);
+	static const enum qn_snyper_type types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
+						     QN_SNYPER_ACTIVATE, QN_SNYPER_LAY_DOWN };
+	for (int round = 0; round < 4; round++) {
+		for (uint32_t i = 0; i < RANGE_TARGETS; i++)
+			command(i, types[round]);
+		range_pass(&range, 10000);
+		range_trace(&range);
+	}
+	cr_expect_eq(results[MASTER_OK], 4u * RANGE_TARGETS);
+	for (int i = 0; i < RANGE_TARGETS; i++)
+		cr_expect_eq(range.targets[i].state, TARGET_DOWN);
+	cr_expect_eq(range.env.totals.moves, 3u * RANGE_TARGETS);
+	cr_expect_eq(range.net->stats.open, 0u, "a connection a message, and all of them closed");
+}
+
+Test(flow_master, a_target_that_is_switched_off_and_on, .fini = finish)
+{
+	range_init(&range, QN_SNYPER_PICO);
+	range_master(&range);
+	struct target *target = range_target(&range);
+	target_power_on(target);
+	range_pass(&range, 10);
+	target_power_off(target);
+	command(0, QN_SNYPER_PING);
+	cr_expect_eq(results[MASTER_FAILED], 1u);
+	cr_expect_eq(master_totals(range.master)->refused, 1u);
+	master_forget_failed(range.master);
+	cr_expect_eq(command(0, QN_SNYPER_PING), -ENOENT);
+	target_power_on(target);
+	range_pass(&range, 10);
+	cr_expect_eq(command(0, QN_SNYPER_PING), 0);
+	cr_expect_eq(results[MASTER_OK], 1u);
+	cr_expect_eq(master_lost_targets(range.master), 0u);
+}
+
+/* Two masters, two names, one wire: what one profile writes every other one reads. */
+Test(flow_master, all_profiles_understand_each_other)
+{
+	for (int m = 0; m < QN_SNYPER_PROFILES; m++)
+		for (int t = 0; t < QN_SNYPER_PROFILES; t++) {
+			results[MASTER_OK] = 0;
+			range_init(&range, (enum qn_snyper_profile_id)t);
+			range.options.profile = qn_snyper_profile((enum qn_snyper_profile_id)m);
+			range_master(&range);
+			target_power_on(range_target(&range));
+			range_pass(&range, 10);
+			command(0, QN_SNYPER_PING);
+			command(0, QN_SNYPER_ACTIVATE);
+			cr_expect_eq(results[MASTER_OK], 2u, "master %s, target %s",
+				     qn_snyper_profile_names[m], qn_snyper_profile_names[t]);
+			finish();
+		}
+}
