@@ -162,7 +162,10 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
 	if (asking->command == NULL)
 		return len; /* kept, at rest: nobody asked for this */
 	switch (qn_snyper_asker_read(&asking->asker, bytes, len, fresh, &taken, &answer)) {
-	case QN_SNYPER_ANSWERED: end(detach(conn, true), MASTER_OK, NULL); break;
+	case QN_SNYPER_ANSWERED:
+		taken = len; /* what stands behind an answer must not answer the next command */
+		end(detach(conn, true), MASTER_OK, NULL);
+		break;
 	case QN_SNYPER_BAD: {
 		enum qn_snyper_reason reason = (enum qn_snyper_reason)asking->asker.reason;
 		master->totals.bad_answers++;
@@ -264,7 +267,7 @@ static void start(struct command *command)
 	}
 	int rc = net_connect(master->net, from,
 			     (struct net_addr){ remote->ip, port != 0 ? port :
-								     master->listener->local.port },
+								     master->address.port },
 			     &asking_handler, &conn);
 	if (rc < 0) {
 		master->totals.no_resources++;

@@ -68,18 +68,30 @@ void master_free(struct master *master)
 
 int master_listen(struct master *master)
 {
+	if (master->listener != NULL)
+		return 0;
 	int rc = net_listen(master->net, master->options.listen, &master->listener);
 
 	if (rc < 0)
 		return rc;
 	master->listener->accepted = registration_accept;
 	master->listener->owner = master;
+	master->address = master->listener->local;
 	return 0;
+}
+
+void master_stop(struct master *master)
+{
+	if (master->listener != NULL)
+		net_unlisten(master->listener);
+	master->listener = NULL;
+	for (uint32_t i = 0; i < master->count; i++)
+		master_forget(master, i);
 }
 
 struct net_addr master_address(const struct master *master)
 {
-	return master->listener->local;
+	return master->address;
 }
 
 const struct master_totals *master_totals(const struct master *master)

@@ -71,6 +71,11 @@ int master_new(struct loop *loop, struct net *net, struct events *events,
 void master_free(struct master *master);
 /* Opens its port. */
 int master_listen(struct master *master);
+/*
+ * As a master whose program ends: its port is closed and it knows nobody any more. Commands under
+ * way end by themselves. master_listen() brings it back, with everything to learn again.
+ */
+void master_stop(struct master *master);
 struct net_addr master_address(const struct master *master);
 
 /* The remotes, by number, in the order of their first registration; forgotten ones are !known. */

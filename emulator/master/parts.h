@@ -29,7 +29,8 @@ struct master {
 	struct net *net;
 	struct events *events;
 	struct master_options options;
-	struct net_listener *listener;
+	struct net_listener *listener; /* NULL: stopped */
+	struct net_addr address;
 	struct remote *remotes;
 	uint32_t count, known;
 	uint32_t *table; /* open addressing: number + 1, or 0 */

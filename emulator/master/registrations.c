@@ -63,8 +63,8 @@ static void register_target(struct net_conn *conn, const struct qn_snyper_messag
 	struct remote *remote = &master->remotes[number];
 	if (!remote->known)
 		master->known++;
-	if (remote->ip != conn->peer.ip)
-		commands_drop_kept(master, remote);
+	/* It has booted or moved, as a rule: what is open to it is stale. */
+	commands_drop_kept(master, remote);
 	remote->known = true;
 	remote->ever_registered = true;
 	/* Registering again overwrites the address: the source of this very connection. */

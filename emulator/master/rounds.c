@@ -95,7 +95,8 @@ static void look(struct rounds *rounds)
 		return;
 	if (rounds->sent_times < round->times) {
 		if (round->every_ns == 0)
-			loop_timer(rounds->loop, &rounds->timer, 0);
+			loop_timer(rounds->loop, &rounds->timer,
+				   rounds->found_nobody ? LOOK_EVERY_NS : 0);
 		return;
 	}
 	tell(rounds, EVENT_M_ROUND_END, rounds->loop->now_ns - rounds->round_start_ns);

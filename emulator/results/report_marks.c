@@ -76,6 +76,12 @@ static void put_round_lane(const struct results *results, FILE *out)
 			markup_time(end_of(results, round->to_ns) - round->from_ns, text[1],
 				    sizeof(text[1])));
 	}
+	if (marks->rounds_left_out > 0) {
+		put_bar(results, "untold", marks->rounds[marks->round_count - 1].to_ns, MARKS_OPEN,
+			out);
+		fprintf(out, "%llu more rounds, not shown\"></span>\n",
+			(unsigned long long)marks->rounds_left_out);
+	}
 	fputs("</div>\n<ul class=\"legend\">", out);
 	for (int c = 0; c < COMMANDS; c++)
 		if (seen & 1u << results_commands[c])

@@ -32,20 +32,22 @@ static bool is_bend(const struct sampler *sampler, uint32_t i, int layers)
 	       here != height(&sampler->samples[i + 1], layers);
 }
 
-static void put_edge(const struct sampler *sampler, const struct chart *chart, int layers,
-		     bool backwards, FILE *out)
+/*
+ * Every area goes down to the axis and the lower ones are drawn over the higher: between areas that
+ * only touch, the background would shine through.
+ */
+static void put_area(const struct sampler *sampler, const struct chart *chart, int layers,
+		     FILE *out)
 {
-	const char *how = backwards ? "L" : "M";
+	const char *name = target_state_name(stack[layers - 1]);
 
-	for (uint32_t k = 0; k < sampler->count; k++) {
-		uint32_t i = backwards ? sampler->count - 1 - k : k;
-		const struct sample *sample = &sampler->samples[i];
-		if (!is_bend(sampler, i, layers))
-			continue;
-		fprintf(out, "%s%.1f %.1f", how, chart_at(chart->x, (double)sample->t_ns),
-			chart_up(chart->y, height(sample, layers)));
-		how = "L";
-	}
+	fprintf(out, "<path class=\"area k-%s\" d=\"M0 1000", name);
+	for (uint32_t i = 0; i < sampler->count; i++)
+		if (is_bend(sampler, i, layers))
+			fprintf(out, "L%.1f %.1f",
+				chart_at(chart->x, (double)sampler->samples[i].t_ns),
+				chart_up(chart->y, height(&sampler->samples[i], layers)));
+	fprintf(out, "V1000Z\"><title>%s</title></path>\n", name);
 }
 
 static bool ever(const struct sampler *sampler, enum target_state state)
@@ -58,15 +60,9 @@ static bool ever(const struct sampler *sampler, enum target_state state)
 
 static void put_areas(const struct sampler *sampler, const struct chart *chart, FILE *out)
 {
-	for (int layer = 0; layer < TARGET_STATES; layer++) {
-		const char *name = target_state_name(stack[layer]);
-		if (!ever(sampler, stack[layer]))
-			continue;
-		fprintf(out, "<path class=\"area k-%s\" d=\"", name);
-		put_edge(sampler, chart, layer, false, out);
-		put_edge(sampler, chart, layer + 1, true, out);
-		fprintf(out, "Z\"><title>%s</title></path>\n", name);
-	}
+	for (int layers = TARGET_STATES; layers > 0; layers--)
+		if (ever(sampler, stack[layers - 1]))
+			put_area(sampler, chart, layers, out);
 }
 
 static void put_state_legend(const struct results *results, FILE *out)

@@ -36,7 +36,7 @@ static void describe_action(const struct step_config *step, FILE *out)
 	case STEP_SNAPSHOT: fprintf(out, " \"%s\"", step->text); break;
 	default: break;
 	}
-	if (step->action != STEP_PAUSE && step->action != STEP_LOG && step->action != STEP_SNAPSHOT)
+	if (step->action < STEP_PAUSE)
 		fprintf(out, " on %s", step->targets);
 	if (step->over_ns > 0)
 		fprintf(out, ", spread over %s",

@@ -318,7 +318,7 @@ static bool parse_counted_event(struct parser *parser, struct arguments *argumen
 				struct gauge_spec *spec)
 {
 	const struct argument *argument = peek(arguments);
-	enum event_kind kind;
+	enum event_kind kind = EVENT_NOTE;
 
 	if (argument == NULL)
 		return missing(parser, arguments, "an event", M_COUNT);

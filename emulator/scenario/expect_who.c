@@ -80,7 +80,7 @@ int people_init(struct people *people, const struct fleet *fleet, const struct m
 		people_release(people);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < people->fleet_count; i++)
+	for (uint32_t i = 0; fleet != NULL && i < fleet->count; i++)
 		people->table[slot_of(people, fleet->targets[i].name)] = i + 1;
 	return 0;
 }

@@ -6,7 +6,7 @@
 static const char *const action_words[] = { "spawn", "retire",	  "command",  "hit",  "miss",
 					    "fault", "clear",	  "reboot",   "power_off",
 					    "power_on", "move",	  "rate",     "pause", "log",
-					    "snapshot", NULL };
+					    "snapshot", "master_stop", "master_start", NULL };
 static const char *const command_words[] = { "ping", "stand_up", "lay_down", "activate", NULL };
 static const enum qn_snyper_type command_types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
 						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
@@ -175,7 +175,9 @@ static void check_what(struct settings *settings, struct step_config *step, bool
 	const char *name = action_words[step->action], *expected;
 	bool commands = step->action == STEP_COMMAND || step->action == STEP_RATE;
 
-	if (commands && !has_master)
+	bool master = step->action == STEP_MASTER_STOP || step->action == STEP_MASTER_START;
+
+	if ((commands || master) && !has_master)
 		settings_error(settings, &step->origin, "do",
 			       "\"%s\" needs a master in this config: a group `master`", name);
 	if (!commands && step->has_command)

@@ -203,6 +203,11 @@ static void do_step(struct step *step)
 			timeline->paused_until_ns = until;
 		return;
 	}
+	case STEP_MASTER_STOP: master_stop(timeline->master); return;
+	case STEP_MASTER_START:
+		if (master_listen(timeline->master) < 0)
+			timeline->dropped++;
+		return;
 	case STEP_LOG: note(timeline, config->text); return;
 	case STEP_SNAPSHOT: snapshot(timeline, config->text); return;
 	case STEP_RATE:

@@ -1,8 +1,9 @@
 /*
  * What the files of a target share among themselves; nobody else includes this.
  *
- * life.c: power, registration, states. serve.c: connections and answers. mechanics.c: moves and
- * sensor. report.c: telling a hit by HTTP. Ownership, errors, threads: as target.h says.
+ * life.c: power and states. registration.c: registering. serve.c: connections and answers.
+ * mechanics.c: moves and sensor. report.c: telling a hit by HTTP. faults.c: which faults a target
+ * has. fault_answer.c: its faulty answers. Ownership, errors, threads: as target.h says.
  */
 #ifndef TARGET_PARTS_H
 #define TARGET_PARTS_H
@@ -13,6 +14,9 @@
 #include <string.h>
 
 enum { DRAW_BOOT, DRAW_RISE, DRAW_FALL, DRAW_ACTIVATION };
+
+/* The longest line that it writes: a name, or what a fault says instead, and a peer's id. */
+#define TARGET_LINE_MAX 4096
 
 #define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 
@@ -47,12 +51,20 @@ struct target_faults {
 	int64_t since_ns[FAULT_KIND_COUNT];
 	uint32_t draws[FAULT_KIND_COUNT];
 	int64_t clock_shift_ns;
-	uint32_t commands, moves, storm_left;
-	uint16_t bounces_left;
-	bool parked_life, parked_mechanics, registered_twice, jammed;
-	uint8_t last_type, last_id_len;
-	char last_id[96];
+	uint32_t commands, moves, storm_left, bounces_left;
+	bool registered_twice, jammed;
+	/* What waits for the end of a hang. */
+	bool parked_life, parked_mechanics, failed_meanwhile;
+	uint16_t last_len;
+	char last[QN_SNYPER_TYPICAL]; /* the answer before this one, as it should have been */
 };
+
+static inline int64_t ns_plus(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
 
 static inline struct served *served_of(struct net_conn *conn)
 {
@@ -99,6 +111,11 @@ static inline const struct fault_spec *fault_strikes(struct target *target, enum
 {
 	return fault_active(target, kind) ? fault_strike(target, kind) : NULL;
 }
+/* 64 bits of the fault's own dice, for one of its purposes. */
+enum fault_purpose { FAULT_WHETHER = 0, FAULT_WHEN = 64, FAULT_HOW_LONG = 128, FAULT_WHAT = 192 };
+uint64_t fault_bits(struct target *target, const struct fault_spec *spec,
+		    enum fault_purpose purpose);
+/* A draw of its `time`. */
 int64_t fault_time(struct target *target, const struct fault_spec *spec);
 int64_t fault_drift(const struct target *target, const struct fault_spec *spec);
 int64_t fault_wall_ns(const struct target *target);
@@ -112,16 +129,26 @@ static inline int64_t target_wall_ns(const struct target *target)
 /* fault_answer.c */
 void target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *answer);
 void target_drop_held(struct net_conn *conn);
+/* An outage is over: what it kept back goes out. */
+void target_resume_held(struct net_conn *conn);
 
 /* life.c */
 void target_become(struct target *target, enum target_state state);
+void target_give_up(struct target *target, const char *why);
+void target_start_listening(struct target *target);
 void target_stop_listening(struct target *target);
 void target_resume_listening(struct target *target);
-void target_register_again(struct target *target);
 static inline bool target_in_service(const struct target *target)
 {
 	return target->state >= TARGET_DOWN && target->state <= TARGET_FALLING;
 }
+
+/* registration.c */
+void target_life_goes_on(struct timer *timer, int64_t now_ns);
+void target_register_again(struct target *target);
+void target_may_register(struct target *target);
+/* A hang is over. */
+void target_wake_registration(struct target *target);
 
 /* serve.c */
 bool target_accept(struct net_listener *listener, struct net_conn *conn);

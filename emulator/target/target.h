@@ -110,10 +110,12 @@ struct target {
 	uint8_t state;
 	bool registered, up, busy;
 	bool register_now; /* whatever the silence says */
+	bool felt_hit;	   /* in the activation under way */
 	uint16_t queue_head, queue_len, connections;
 	uint32_t tries;	 /* of the registration under way */
 	uint32_t draws[4]; /* boots, rises, falls, activations so far */
-	int64_t active_since_ns, heard_ns;
+	int64_t active_since_ns;
+	int64_t heard_ns, registered_ns; /* the last command; when it last tried to register */
 };
 
 /* 0 or -ENOMEM. `name` stays the caller's. */

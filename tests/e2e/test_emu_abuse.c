@@ -177,6 +177,7 @@ static void talk_rubbish(const char *profile)
 		while (peer_recv(fd, answers, sizeof(answers)) > 0)
 			;
 		close(fd);
+		e2e_pump(); /* its log goes through a pipe of 64 kB */
 	}
 	cr_expect(json_number(expect_all_served(), "fleet.bad_lines") >= TARGETS);
 }
@@ -189,6 +190,43 @@ Test(emu_abuse, rubbish)
 Test(emu_abuse, rubbish_answered_strictly)
 {
 	talk_rubbish("fleet.groups[0].profile=strict");
+}
+
+/* As fast as they can be written, and all answered, in order. */
+Test(emu_abuse, thousands_of_lines_at_once)
+{
+	enum { LINES = 5000 };
+	static char line[PEER_LINE], pings[LINES * 32], pongs[LINES * 160];
+	size_t len = 0, got = 0, sent = 0, answered = 0;
+
+	start_range("title=x");
+	for (int i = 0; i < LINES; i++)
+		len += (size_t)sprintf(pings + len, "{\"type\":\"ping\",\"id\":%d}\n", i);
+	int fd = call(0);
+	while (answered < LINES) {
+		struct pollfd poller = { fd, sent < len ? POLLIN | POLLOUT : POLLIN, 0 };
+		cr_assert(poll(&poller, 1, PATIENCE_MS) == 1, "%zu of them answered", answered);
+		if (poller.revents & POLLIN) {
+			ssize_t n = peer_recv(fd, pongs + got, sizeof(pongs) - got);
+			cr_assert(n > 0, "cut after %zu answers", answered);
+			for (ssize_t i = 0; i < n; i++)
+				answered += pongs[got + (size_t)i] == '\n';
+			got += (size_t)n;
+		}
+		if (sent < len && (poller.revents & POLLOUT)) {
+			ssize_t n = send(fd, pings + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+			cr_assert(n > 0);
+			sent += (size_t)n;
+		}
+	}
+	const char *at = pongs;
+	for (int i = 0; i < LINES; i++, at = strchr(at, '\n') + 1) {
+		sprintf(line, "\"id\": %d,", i);
+		const char *id = strstr(at, line);
+		cr_assert(id != NULL && id < strchr(at, '\n'), "answer %d is another one", i);
+	}
+	close(fd);
+	EXPECT_JSON(expect_all_served(), "fleet.commands.ping", LINES + 3 * TARGETS);
 }
 
 /* Its answers pile up: it is cut off before it takes the memory of the others. */

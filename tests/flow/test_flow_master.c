@@ -599,19 +599,31 @@ Test(flow_master, stray_bytes_at_rest, .fini = finish)
 	cr_expect_eq(results[MASTER_OK], 2u);
 }
 
-Test(flow_master, stray_bytes_behind_an_answer, .fini = finish)
+static void behind_an_answer(const char *stray)
 {
+	char answer[256];
+
 	start(QN_SNYPER_STRICT, true);
 	command(0, QN_SNYPER_PING);
-	guest_send(&stranger.guests[0], PONG PONG "{\"half\":");
+	snprintf(answer, sizeof(answer), "%s%s", PONG, stray);
+	guest_send(&stranger.guests[0], answer);
 	range_pass(&range, 10);
 	cr_expect_eq(results[MASTER_OK], 1u);
-	command(0, QN_SNYPER_PING);
+	command(0, QN_SNYPER_STAND_UP);
 	range_pass(&range, 10);
-	guest_send(&stranger.guests[0], "{\"type\": \"error\", \"id\": \"1\"}\n");
+	guest_send(&stranger.guests[0],
+		   "{\"type\": \"standing\", \"id\": \"1\", \"data\": {\"status\": \"x\"}}\n");
 	range_pass(&range, 10);
-	cr_expect_eq(results[MASTER_OK], 1u);
-	cr_expect_eq(results[MASTER_FAILED], 1u, "the second command's own answer counts");
+	cr_expect_eq(results[MASTER_OK], 2u, "behind the first answer: %s", stray);
+	results[MASTER_OK] = 0;
+	finish();
+}
+
+Test(flow_master, stray_bytes_behind_an_answer)
+{
+	behind_an_answer(PONG);
+	behind_an_answer("{\"half\":");
+	behind_an_answer(PONG PONG "{\"half\":");
 }
 
 Test(flow_master, a_kept_connection_that_the_target_closes, .fini = finish)

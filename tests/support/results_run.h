@@ -145,10 +145,9 @@ static inline void run_send(struct results_run *run, uint8_t type)
 		run->under_way++;
 		run->command[i] = type;
 		run->due_ns[i] = run->loop.now_ns;
-		run->answer_ns[i] = run->loop.now_ns +
-				    (run->state[i] == TARGET_GONE || run->mute[i] ?
-					     2 * NS_PER_S :
-					     (int64_t)(ms * 1e6) + 1);
+		run->answer_ns[i] = run->loop.now_ns + (run->state[i] == TARGET_GONE || run->mute[i]
+								? 2 * NS_PER_S
+								: (int64_t)(ms * 1e6) + 1);
 		run_tell(run, EVENT_M_SENT, i, type, 0, line);
 	}
 }
@@ -202,9 +201,9 @@ static inline void run_faults(struct results_run *run, int64_t at_ns, bool *flag
 
 static inline void run_script(struct results_run *run)
 {
-	static const uint8_t plan[] = { QN_SNYPER_PING,	    QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-					QN_SNYPER_PING,	    QN_SNYPER_LAY_DOWN,
-					QN_SNYPER_ACTIVATE, QN_SNYPER_PING };
+	static const uint8_t plan[] = { QN_SNYPER_PING, QN_SNYPER_PING,     QN_SNYPER_STAND_UP,
+					QN_SNYPER_PING, QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE,
+					QN_SNYPER_PING };
 	int64_t now = run->loop.now_ns;
 
 	if (now >= 4 * NS_PER_S && now % (1500 * NS_PER_MS) == 0 && run->under_way == 0)
@@ -218,7 +217,8 @@ static inline void run_script(struct results_run *run)
 	if (now == 18 * NS_PER_S)
 		run_tell(run, EVENT_NOTE, -1, 0, 0, "120 targets answer late from here");
 	if (now == 40 * NS_PER_S)
-		run_tell(run, EVENT_NOTE, -1, 0, 0, "the west loses its Wi-Fi <script>alert(1)</script>");
+		run_tell(run, EVENT_NOTE, -1, 0, 0,
+			 "the west loses its Wi-Fi <script>alert(1)</script>");
 	if (now == 50 * NS_PER_S)
 		for (int i = 300; i < 307; i++) {
 			run->fleet.env.totals.registered--;

@@ -1,0 +1,334 @@
+#include "emulator/target/parts.h"
+
+#include <assert.h>
+
+/*
+ * Registration: asked over a connection of its own, closed when it is answered; tried again less and
+ * less often; said anew every so often, or when nobody has spoken to the target for a while.
+ */
+
+struct registering {
+	struct qn_snyper_asker asker;
+	struct target *target;
+	/* What happened while its program stood still. */
+	bool opened, ended, expired;
+};
+_Static_assert(sizeof(struct registering) <= NET_SESSION_BYTES, "a session fits its connection");
+
+static struct registering *registering_of(struct net_conn *conn)
+{
+	return (struct registering *)(void *)conn->session;
+}
+
+static bool hangs(const struct target *target)
+{
+	return fault_active(target, FAULT_HANG);
+}
+
+/* ---- when ---- */
+
+/* Back-off doubles, and half of it is drawn: a fleet does not come back as one wave. */
+static int64_t retry_delay(struct target *target)
+{
+	const struct target_group *group = target->group;
+	int64_t delay = group->retry_first_ns;
+
+	for (uint32_t i = 1; i < target->tries && delay < group->retry_max_ns; i++)
+		delay *= 2;
+	if (delay > group->retry_max_ns)
+		delay = group->retry_max_ns;
+	uint64_t bits = rng_draw(target->env->seed, target->number, RNG_RETRY,
+				 (uint64_t)target->draws[DRAW_BOOT] << 32 | target->tries);
+	return delay / 2 + (int64_t)(rng_unit(bits) * (double)(delay / 2));
+}
+
+/* When it registers again though nothing happens; TIMERS_NEVER: not at all. */
+static int64_t next_registration(const struct target *target)
+{
+	const struct target_group *group = target->group;
+	int64_t next = TIMERS_NEVER;
+
+	if (group->reregister_every_ns > 0)
+		next = target->registered_ns + group->reregister_every_ns;
+	if (group->reregister_silence_ns > 0) {
+		int64_t heard = target->heard_ns > target->registered_ns ? target->heard_ns :
+									   target->registered_ns;
+		if (heard + group->reregister_silence_ns < next)
+			next = heard + group->reregister_silence_ns;
+	}
+	return next;
+}
+
+static void schedule_reregistration(struct target *target)
+{
+	timer_arm(&target->env->loop->timers, &target->life, next_registration(target));
+}
+
+void target_register_again(struct target *target)
+{
+	if (!target_in_service(target))
+		return;
+	if (target->faults != NULL) {
+		target->faults->registered_twice = false;
+		target->faults->storm_left = 0;
+	}
+	target->register_now = true;
+	loop_timer(target->env->loop, &target->life, 0);
+}
+
+/* A fault forbade it, and does so no more. */
+void target_may_register(struct target *target)
+{
+	if (target->registering != NULL || timer_armed(&target->life))
+		return;
+	if (target->state == TARGET_BOOTING || (target_in_service(target) && target->register_now))
+		loop_timer(target->env->loop, &target->life, 0);
+	else if (target_in_service(target))
+		schedule_reregistration(target);
+}
+
+/* ---- how it ended ---- */
+
+static void registration_failed(struct target *target, const char *why)
+{
+	const struct target_group *group = target->group;
+
+	target->registering = NULL;
+	target->env->totals.register_failures++;
+	bool last = group->attempts > 0 && target->tries >= group->attempts;
+	int64_t delay = last ? -1 : retry_delay(target);
+	target_tell(target, EVENT_REGISTER_FAILED, 0, delay, why, strlen(why));
+	if (!last) {
+		loop_timer(target->env->loop, &target->life, delay);
+	} else if (target->state == TARGET_BOOTING) {
+		target_give_up(target, "registration failed");
+	} else {
+		/* In service already: it stays there with the registration that it has. */
+		target->tries = 0;
+		target->registered_ns = target->env->loop->now_ns;
+		schedule_reregistration(target);
+	}
+}
+
+/* Faults that register more than once. True: another one is scheduled. */
+static bool register_more(struct target *target)
+{
+	struct target_faults *faults = target->faults;
+	const struct fault_spec *spec;
+
+	if (faults == NULL)
+		return false;
+	if (faults->storm_left == 0 && !faults->registered_twice &&
+	    (spec = fault_strikes(target, FAULT_REGISTER_STORM)) != NULL) {
+		faults->storm_left = (uint32_t)spec->count - 1; /* this one was the first */
+		faults->registered_twice = true;		/* one storm a boot */
+	}
+	if (faults->storm_left > 0 && fault_active(target, FAULT_REGISTER_STORM)) {
+		faults->storm_left--;
+		target->register_now = true;
+		loop_timer(target->env->loop, &target->life,
+			   fault_time(target, faults->spec[FAULT_REGISTER_STORM]));
+		return true;
+	}
+	if (!faults->registered_twice && fault_strikes(target, FAULT_REGISTER_TWICE)) {
+		faults->registered_twice = true;
+		target->register_now = true;
+		loop_timer(target->env->loop, &target->life, 0);
+		return true;
+	}
+	return false;
+}
+
+static void registration_done(struct target *target)
+{
+	target->registering = NULL;
+	target->tries = 0;
+	target->env->totals.registrations++;
+	target->registered_ns = target->env->loop->now_ns;
+	if (!target->registered) {
+		target->registered = true;
+		target->env->totals.registered++;
+	}
+	target_say(target, EVENT_REGISTERED, NULL);
+	/* The firmware registers before it listens: a command in between is refused. */
+	if (target->state == TARGET_BOOTING)
+		target_start_listening(target);
+	if (target_in_service(target) && !register_more(target))
+		schedule_reregistration(target);
+}
+
+/* ---- its connection ---- */
+
+static void register_opened(struct net_conn *conn)
+{
+	struct registering *r = registering_of(conn);
+	struct target *target = r->target;
+	struct target_env *env = target->env;
+	struct qn_text name = { target->name, target->name_len };
+
+	if (hangs(target)) {
+		r->opened = true;
+		return;
+	}
+	if (fault_strikes(target, FAULT_REGISTER_AS)) {
+		name.at = target->faults->spec[FAULT_REGISTER_AS]->text;
+		name.len = strlen(name.at);
+	}
+	struct qn_snyper_out request = { .type = QN_SNYPER_REGISTER,
+					 .target_id = name,
+					 .client_id = name,
+					 .wall_ns = target_wall_ns(target) };
+	int64_t deadline = env->loop->now_ns + target->group->answer_timeout_ns;
+	char line[TARGET_LINE_MAX];
+
+	size_t len = qn_snyper_asker_ask(&r->asker, &request, deadline, line, sizeof(line));
+	assert(len > 0); /* names are bounded by the config, and so is what a fault says instead */
+	timer_arm(&env->loop->timers, &conn->timer, deadline);
+	net_send(conn, line, len);
+}
+
+/* The connection has served its purpose, or will not any more. */
+static void register_over(struct net_conn *conn, enum qn_snyper_asker_state how)
+{
+	struct registering *r = registering_of(conn);
+	struct target *target = r->target;
+
+	net_close(conn);
+	if (how == QN_SNYPER_ANSWERED)
+		registration_done(target);
+	else if (how == QN_SNYPER_BAD)
+		registration_failed(
+			target, qn_snyper_reason_name((enum qn_snyper_reason)r->asker.reason));
+	else
+		registration_failed(target, "closed without an answer");
+}
+
+static size_t register_received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
+{
+	struct registering *r = registering_of(conn);
+	struct qn_snyper_message answer;
+	size_t taken;
+
+	if (hangs(r->target))
+		return 0; /* read when it wakes up */
+	enum qn_snyper_asker_state state =
+		qn_snyper_asker_read(&r->asker, bytes, len, fresh, &taken, &answer);
+	if (state == QN_SNYPER_ANSWERED || state == QN_SNYPER_BAD)
+		register_over(conn, state);
+	return taken;
+}
+
+static void register_ended(struct net_conn *conn, const char *rest, size_t len)
+{
+	struct registering *r = registering_of(conn);
+	struct qn_snyper_message answer;
+
+	if (hangs(r->target)) {
+		r->ended = true;
+		return;
+	}
+	register_over(conn, qn_snyper_asker_closed(&r->asker, rest, len, &answer));
+}
+
+static void register_closed(struct net_conn *conn, int error)
+{
+	struct target *target = registering_of(conn)->target;
+
+	if (hangs(target)) {
+		target->registering = NULL;
+		target->faults->failed_meanwhile = true;
+		return;
+	}
+	registration_failed(target, error != 0 ? strerror(-error) : "closed without an answer");
+}
+
+static void register_expired(struct timer *timer, int64_t now_ns)
+{
+	struct net_conn *conn = OF(timer, struct net_conn, timer);
+	struct registering *r = registering_of(conn);
+
+	(void)now_ns;
+	if (hangs(r->target)) {
+		r->expired = true;
+		return;
+	}
+	net_close(conn);
+	registration_failed(r->target, "no answer in time");
+}
+
+static const struct net_handler register_handler = {
+	.opened = register_opened,
+	.received = register_received,
+	.ended = register_ended,
+	.closed = register_closed,
+};
+
+void target_wake_registration(struct target *target)
+{
+	struct net_conn *conn = target->registering;
+
+	if (target->faults->failed_meanwhile) {
+		target->faults->failed_meanwhile = false;
+		registration_failed(target, "the connection broke while the program hung");
+		return;
+	}
+	if (conn == NULL)
+		return;
+	struct registering *r = registering_of(conn);
+	if (r->opened) {
+		r->opened = r->expired = false;
+		register_opened(conn);
+	}
+	net_poke(conn);
+	if (target->registering == conn && r->ended)
+		register_ended(conn, NULL, 0);
+	if (target->registering == conn && r->expired)
+		register_expired(&conn->timer, target->env->loop->now_ns);
+}
+
+static void register_now(struct target *target)
+{
+	struct target_env *env = target->env;
+	struct net_addr from = { target->ip, 0 };
+	struct net_conn *conn;
+
+	if (target->registering != NULL || fault_strikes(target, FAULT_NEVER_REGISTER))
+		return;
+	target->tries++;
+	target->register_now = false;
+	target_say(target, EVENT_REGISTERING, NULL);
+	if (fault_active(target, FAULT_OUTAGE)) {
+		registration_failed(target, "no network");
+		return;
+	}
+	if (fault_strikes(target, FAULT_REGISTER_FROM))
+		from.ip = target->faults->spec[FAULT_REGISTER_FROM]->ip;
+	int rc = net_connect(env->net, from, target->group->master, &register_handler, &conn);
+	if (rc < 0) {
+		registration_failed(target, strerror(-rc));
+		return;
+	}
+	struct registering *r = registering_of(conn);
+	qn_snyper_asker_init(&r->asker, target->group->profile, 0);
+	r->target = target;
+	target->registering = conn;
+	conn->timer.fire = register_expired;
+	loop_timer(env->loop, &conn->timer, target->group->answer_timeout_ns);
+}
+
+void target_life_goes_on(struct timer *timer, int64_t now_ns)
+{
+	struct target *target = OF(timer, struct target, life);
+
+	if (hangs(target)) {
+		target->faults->parked_life = true;
+		return;
+	}
+	/* Somebody spoke to it since: the silence begins anew. */
+	if (target_in_service(target) && target->tries == 0 && !target->register_now &&
+	    now_ns < next_registration(target)) {
+		schedule_reregistration(target);
+		return;
+	}
+	register_now(target);
+}
