@@ -14,3 +14,10 @@ if(QUINTAIN_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 include_directories(${PROJECT_SOURCE_DIR})
+
+# The hot path runs through four libraries: inlined across them it is some per cent quicker. Fat
+# objects, so that nm (tests/checks/proto_symbols) still sees what an archive calls.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-flto=auto -ffat-lto-objects)
+  add_link_options(-flto=auto)
+endif()

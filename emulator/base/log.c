@@ -14,11 +14,15 @@
 #define LOG_BUFFER 65536
 #define LOG_LINE_MAX 2048
 #define FLUSH_EVERY_NS (NS_PER_S / 2)
+#define RETRY_NS (5 * NS_PER_MS)
+#define PIPE_BYTES (1 << 20) /* what Linux allows everybody */
 
 struct quota {
 	uint32_t second;
-	uint16_t lines, suppressed;
+	uint32_t suppressed : 24, lines : 8;
 };
+#define SUPPRESSED_MAX ((1u << 24) - 1)
+_Static_assert(LOG_LINES_PER_S < 256, "a second's lines fit their bits");
 
 struct log {
 	struct event_sink sink;
@@ -35,6 +39,25 @@ struct log {
 	char buffer[LOG_BUFFER];
 };
 
+static void lose(struct log *log, uint64_t lines, const char *why)
+{
+	log->lost += lines;
+	if (!log->complained)
+		fprintf(stderr, "%s: log %s: %s; lines are lost, the run goes on\n",
+			program_invocation_short_name, log->path, why);
+	log->complained = true;
+}
+
+/* Drops what stands in front of `done`. */
+static void keep_rest(struct log *log, size_t done)
+{
+	memmove(log->buffer, log->buffer + done, log->len - done);
+	log->len -= done;
+	log->buffered = 0;
+	for (size_t i = 0; i < log->len; i++)
+		log->buffered += log->buffer[i] == '\n';
+}
+
 void log_flush(struct log *log)
 {
 	size_t done = 0;
@@ -43,19 +66,19 @@ void log_flush(struct log *log)
 		ssize_t n = write(log->fd, log->buffer + done, log->len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) { /* a pipe that is full: soon again */
+			loop_timer(log->loop, &log->flush_timer, RETRY_NS);
+			break;
+		}
 		if (n <= 0) {
-			if (!log->complained)
-				fprintf(stderr, "%s: log %s: %s; lines are lost, the run goes on\n",
-					program_invocation_short_name, log->path,
-					n < 0 ? strerror(errno) : "nothing was written");
-			log->complained = true;
-			log->lost += log->buffered;
+			lose(log, log->buffered, n < 0 ? strerror(errno) : "nothing was written");
+			done = log->len;
 			break;
 		}
 		done += (size_t)n;
 	}
-	log->len = 0;
-	log->buffered = 0;
+	if (done > 0)
+		keep_rest(log, done);
 }
 
 static void put_escaped(char *line, size_t *len, size_t cap, const char *text, size_t text_len)
@@ -77,6 +100,10 @@ static void append(struct log *log, const char *line, size_t len)
 {
 	if (log->len + len > sizeof(log->buffer))
 		log_flush(log);
+	if (log->len + len > sizeof(log->buffer)) {
+		lose(log, 1, "who reads it is too slow");
+		return;
+	}
 	memcpy(log->buffer + log->len, line, len);
 	log->len += len;
 	log->buffered++;
@@ -98,7 +125,7 @@ static bool within_quota(struct log *log, const struct event *event, unsigned *r
 		quota->lines++;
 		return true;
 	}
-	if (quota->suppressed < UINT16_MAX)
+	if (quota->suppressed < SUPPRESSED_MAX)
 		quota->suppressed++;
 	return false;
 }
@@ -153,8 +180,8 @@ static void flush_now_and_then(struct timer *timer, int64_t now_ns)
 	struct log *log = (struct log *)((char *)timer - offsetof(struct log, flush_timer));
 
 	(void)now_ns;
-	log_flush(log);
 	loop_timer(log->loop, timer, FLUSH_EVERY_NS);
+	log_flush(log);
 }
 
 int log_open(const char *path, struct loop *loop, size_t targets, struct log **ret)
@@ -167,14 +194,16 @@ int log_open(const char *path, struct loop *loop, size_t targets, struct log **r
 	log->quotas = calloc(targets > 0 ? targets : 1, sizeof(*log->quotas));
 	if (log->quotas == NULL)
 		goto no_quotas;
-	/* A pipe whose reader is slow loses lines; it must not stop the loop. A file never blocks.
-	 */
 	log->path = path;
-	log->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0644);
+	/* A pipe whose reader is slow must not stop the loop; a simulated one waits for it. */
+	log->fd = open(
+		path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (loop->simulated ? 0 : O_NONBLOCK),
+		0644);
 	if (log->fd < 0) {
 		rc = -errno;
 		goto no_file;
 	}
+	fcntl(log->fd, F_SETPIPE_SZ, PIPE_BYTES); /* room for a burst; no matter where it is none */
 	log->sink = (struct event_sink){ .event = log_event, .mask = EVENT_ALL };
 	log->loop = loop;
 	log->targets = targets;
@@ -190,12 +219,26 @@ no_quotas:
 	return rc;
 }
 
+/* Whoever flooded and then fell silent had no line left to say it in. */
+static void say_suppressed(struct log *log)
+{
+	unsigned long long total = 0;
+	char pairs[40];
+
+	for (size_t i = 0; i < log->targets; i++)
+		total += log->quotas[i].suppressed;
+	snprintf(pairs, sizeof(pairs), "suppressed=%llu", total);
+	if (total > 0)
+		log_note(log, "the last lines of floods were left out", pairs);
+}
+
 void log_free(struct log *log)
 {
 	if (log == NULL)
 		return;
-	timer_cancel(&log->loop->timers, &log->flush_timer);
+	say_suppressed(log);
 	log_flush(log);
+	timer_cancel(&log->loop->timers, &log->flush_timer);
 	close(log->fd);
 	free(log->quotas);
 	free(log);
@@ -208,5 +251,5 @@ struct event_sink *log_sink(struct log *log)
 
 uint64_t log_lost(const struct log *log)
 {
-	return log->lost;
+	return log->lost + log->buffered;
 }

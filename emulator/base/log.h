@@ -28,6 +28,7 @@ struct event_sink *log_sink(struct log *log);
 /* A line of its own: what="fleet started", and further logfmt pairs. */
 void log_note(struct log *log, const char *what, const char *pairs);
 void log_flush(struct log *log);
+/* Lines that have not arrived; of those still buffered, after a log_flush(), none will. */
 uint64_t log_lost(const struct log *log);
 
 #endif

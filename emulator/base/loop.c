@@ -1,8 +1,10 @@
 #include "emulator/base/loop.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,29 +21,59 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+/* How old the wall clock's distance from the monotonic one may be: a jump is seen this much later. */
+#define WALL_EVERY_NS (10 * NS_PER_MS)
+
 void loop_read_clocks(struct loop *loop)
 {
 	if (loop->simulated)
 		return;
 	loop->now_ns = clock_ns(CLOCK_MONOTONIC);
-	loop->wall_ns = clock_ns(CLOCK_REALTIME);
+	if (loop->now_ns - loop->wall_read_ns >= WALL_EVERY_NS) {
+		loop->wall_read_ns = loop->now_ns;
+		loop->wall_offset_ns = clock_ns(CLOCK_REALTIME) - loop->now_ns;
+	}
+	loop->wall_ns = loop->now_ns + loop->wall_offset_ns;
+}
+
+/* It has served its purpose by waking us; the timers run in every turn anyway. */
+static void timer_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct loop *loop = (struct loop *)((char *)watch - offsetof(struct loop, timer_watch));
+	uint64_t expirations;
+
+	(void)events;
+	if (read(loop->timer_fd, &expirations, sizeof(expirations)) > 0)
+		loop->timer_fd_due_ns = TIMERS_NEVER;
 }
 
 int loop_init(struct loop *loop)
 {
 	memset(loop, 0, sizeof(*loop));
+	loop->timer_fd = -1;
+	loop->timer_fd_due_ns = TIMERS_NEVER;
+	loop->wall_read_ns = INT64_MIN / 2;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
 		return -errno;
 	loop_read_clocks(loop);
 	timers_init(&loop->timers, loop->now_ns);
-	return 0;
+	int rc = 0;
+	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (loop->timer_fd < 0)
+		rc = -errno;
+	loop->timer_watch.ready = timer_ready;
+	if (rc == 0)
+		rc = loop_add(loop, loop->timer_fd, EPOLLIN, &loop->timer_watch);
+	if (rc < 0)
+		loop_release(loop);
+	return rc;
 }
 
 void loop_init_simulated(struct loop *loop, int64_t wall_start_ns)
 {
 	memset(loop, 0, sizeof(*loop));
-	loop->epoll_fd = -1;
+	loop->epoll_fd = loop->timer_fd = -1;
 	loop->simulated = true;
 	loop->wall_ns = wall_start_ns;
 	timers_init(&loop->timers, 0);
@@ -60,9 +92,11 @@ static void run_deferred(struct loop *loop)
 void loop_release(struct loop *loop)
 {
 	run_deferred(loop);
+	if (loop->timer_fd >= 0)
+		close(loop->timer_fd);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);
-	loop->epoll_fd = -1;
+	loop->epoll_fd = loop->timer_fd = -1;
 }
 
 static int control(struct loop *loop, int op, int fd, uint32_t events, struct loop_watch *watch)
@@ -117,17 +151,24 @@ static int run_simulated(struct loop *loop, int64_t until_ns)
 	return 0;
 }
 
+static void set_timer_fd(struct loop *loop, int64_t due_ns)
+{
+	struct itimerspec at = { .it_value = { (time_t)(due_ns / NS_PER_S),
+					       (long)(due_ns % NS_PER_S) } };
+
+	loop->timer_fd_due_ns = due_ns;
+	timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
 static int wait_for_events(struct loop *loop, struct epoll_event *events)
 {
 	int64_t next = timers_next(&loop->timers);
-	struct timespec timeout = { 0, 0 };
+	bool due = next <= loop->now_ns;
 
-	if (next != TIMERS_NEVER && next > loop->now_ns) {
-		timeout.tv_sec = (time_t)((next - loop->now_ns) / NS_PER_S);
-		timeout.tv_nsec = (long)((next - loop->now_ns) % NS_PER_S);
-	}
-	int n = epoll_pwait2(loop->epoll_fd, events, EVENTS_PER_TURN,
-			     next == TIMERS_NEVER ? NULL : &timeout, NULL);
+	/* It may be set too early, for a timer that was cancelled: that costs one empty turn. */
+	if (!due && next < loop->timer_fd_due_ns)
+		set_timer_fd(loop, next);
+	int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, due ? 0 : -1);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	return n;

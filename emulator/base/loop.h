@@ -7,7 +7,8 @@
  * Ownership: loop_release() does not close the descriptors that others registered.
  * Errors: 0 or -errno. Threads: one loop, one thread; loop_stop() may be called by its own handlers
  * only.
- * Source: epoll(7), epoll_pwait2(2).
+ * Source: epoll(7), timerfd_create(2). One timerfd, set anew only when something is due earlier than
+ * what it is set to: a loop that only serves messages makes no timer calls at all.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -29,7 +30,10 @@ struct loop {
 	int64_t now_ns, wall_ns;
 	bool simulated;
 	bool stopping;
-	int epoll_fd;
+	int epoll_fd, timer_fd;
+	int64_t timer_fd_due_ns; /* what the timerfd is set to; TIMERS_NEVER: not at all */
+	int64_t wall_offset_ns, wall_read_ns;
+	struct loop_watch timer_watch;
 	struct loop_deferred *deferred;
 	uint64_t turns, timer_late_max_ns;
 };

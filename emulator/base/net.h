@@ -48,7 +48,7 @@ struct net_handler {
 };
 
 /* What the owner of a connection keeps in it: enough for a session and a few words. */
-#define NET_SESSION_BYTES 192
+#define NET_SESSION_BYTES 96
 
 struct net_conn {
 	const struct net_handler *handler;

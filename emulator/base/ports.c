@@ -123,15 +123,16 @@ bool port_find_holder(struct net_addr addr, struct port_holder *ret)
 const char *port_holder_text(struct net_addr addr, const struct port_holder *holder, char *buf,
 			     size_t cap)
 {
-	char text[24];
-	int len = snprintf(buf, cap, "%s is taken by ", net_addr_text(addr, text, sizeof(text)));
+	const char *where = holder->at.ip == 0 ? ", which listens on every address" : "";
+	char text[24], who[64] = "a process that is not ours to see";
 
 	if (holder->pid != 0)
-		len += snprintf(buf + len, cap - (size_t)len, "%s (pid %d)", holder->name,
-				holder->pid);
-	else
-		len += snprintf(buf + len, cap - (size_t)len, "a process that is not ours to see");
-	if (holder->at.ip == 0)
-		snprintf(buf + len, cap - (size_t)len, ", which listens on every address");
+		snprintf(who, sizeof(who), "%s (pid %d)", holder->name, holder->pid);
+	/* A process names itself: with escapes for our terminal, if it likes. */
+	for (char *at = who; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	snprintf(buf, cap, "%s is taken by %s%s", net_addr_text(addr, text, sizeof(text)), who,
+		 where);
 	return buf;
 }

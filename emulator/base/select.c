@@ -8,7 +8,7 @@
 
 static const char *skip_space(const char *at)
 {
-	while (*at == ' ' || *at == '\t')
+	while (isspace((unsigned char)*at))
 		at++;
 	return at;
 }
@@ -24,7 +24,15 @@ static bool parse_number(const char **at, uint64_t *ret)
 	return true;
 }
 
-/* target_[1-10]suffix */
+static bool is_plain(const char *at, const char *end, const char *special)
+{
+	for (; at < end; at++)
+		if (isspace((unsigned char)*at) || strchr(special, *at) != NULL)
+			return false;
+	return true;
+}
+
+/* target_[1-10]suffix. A '*' beside a range would be read as itself: nobody means that. */
 static bool parse_range(const char *bracket, const char *end, struct selector_factor *factor)
 {
 	const char *at = bracket + 1;
@@ -36,19 +44,20 @@ static bool parse_range(const char *bracket, const char *end, struct selector_fa
 	factor->text_len = (uint32_t)(bracket - factor->text);
 	factor->suffix = at;
 	factor->suffix_len = (uint32_t)(end - at);
-	return true;
+	return is_plain(factor->text, bracket, ":*") && is_plain(at, end, ":*[]");
 }
 
 static bool parse_prefixed(struct selector_factor *factor, const char *prefix,
 			   enum selector_factor_kind kind)
 {
+	const char *start = factor->text;
 	size_t len = strlen(prefix);
 
 	if (factor->text_len <= len || memcmp(factor->text, prefix, len) != 0)
 		return false;
 	factor->kind = kind;
-	factor->text += len;
-	factor->text_len -= (uint32_t)len;
+	factor->text = skip_space(factor->text + len);
+	factor->text_len -= (uint32_t)(factor->text - start);
 	return true;
 }
 
@@ -65,7 +74,9 @@ static bool parse_share(struct selector_factor *factor, const char *end)
 	if (end[-1] == '%' && isdigit((unsigned char)*at)) {
 		factor->kind = SELECT_PERCENT;
 		factor->percent = strtod(at, &stop);
-		return stop == end - 1 && factor->percent <= 100;
+		/* strtod() would take exponents and hexadecimal. */
+		return stop == end - 1 && strspn(at, "0123456789.") == (size_t)(stop - at) &&
+		       factor->percent <= 100;
 	}
 	return false;
 }
@@ -94,10 +105,7 @@ static bool parse_factor(const char *start, const char *end, struct selector_fac
 	if (bracket != NULL)
 		return parse_range(bracket, end, factor);
 	factor->kind = SELECT_NAME;
-	for (const char *at = start; at < end; at++)
-		if (isspace((unsigned char)*at) || *at == ':')
-			return false;
-	return true;
+	return is_plain(start, end, ":");
 }
 
 bool selector_parse(const char *text, struct selector *ret, const char **expected)
@@ -175,15 +183,21 @@ static bool glob(const char *pattern, size_t len, const char *name)
 
 static bool in_range(const struct selector_factor *factor, const char *name)
 {
-	size_t len = strlen(name);
-	const char *at = name + factor->text_len;
-	uint64_t number;
+	size_t len = strlen(name), beside = (size_t)factor->text_len + factor->suffix_len;
 
-	if (len < factor->text_len + factor->suffix_len ||
-	    memcmp(name, factor->text, factor->text_len) != 0)
+	if (len <= beside || memcmp(name, factor->text, factor->text_len) != 0)
 		return false;
-	return parse_number(&at, &number) && number >= factor->low && number <= factor->high &&
-	       strlen(at) == factor->suffix_len && memcmp(at, factor->suffix, factor->suffix_len) == 0;
+	/* By the suffix's length first: its own digits are no part of the number. */
+	const char *at = name + factor->text_len, *end = name + len - factor->suffix_len;
+	if (memcmp(end, factor->suffix, factor->suffix_len) != 0)
+		return false;
+	uint64_t number = 0;
+	for (; at < end; at++)
+		if (!isdigit((unsigned char)*at) ||
+		    __builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, *at - '0', &number))
+			return false;
+	return number >= factor->low && number <= factor->high;
 }
 
 static bool fits(const struct selector_factor *factor, const struct selector_subject *subject,

@@ -175,3 +175,15 @@ const char *units_duration_text(int64_t ns, char *buf, size_t cap)
 	}
 	return buf;
 }
+
+const char *units_number_text(double value, char *buf, size_t cap)
+{
+	double back;
+
+	for (int digits = 6; digits <= 17; digits++) {
+		snprintf(buf, cap, "%.*g", digits, value);
+		if (sscanf(buf, "%lf", &back) == 1 && back == value)
+			break;
+	}
+	return buf;
+}

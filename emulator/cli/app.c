@@ -298,7 +298,7 @@ enum exit_code app_prepare(struct app *app, const struct app_options *options)
 {
 	app->options = options;
 	app->signal_fd = -1;
-	app->loop.epoll_fd = -1;
+	app->loop.epoll_fd = app->loop.timer_fd = -1;
 	app->settings = emu_config_load(options->config_path, options->overrides,
 					options->n_overrides, &app->config);
 	for (size_t i = 0; i < settings_errors(app->settings); i++)

@@ -16,8 +16,9 @@ static void describe_fleet(const struct fleet_config *fleet)
 	uint32_t number = 0;
 
 	net_addr_text(groups->shared.master, master, sizeof(master));
-	printf("fleet: %u targets in %zu groups, registering with %s\n", fleet->targets,
-	       fleet->groups.count, master);
+	printf("fleet: %u target%s in %zu group%s, registering with %s\n", fleet->targets,
+	       fleet->targets == 1 ? "" : "s", fleet->groups.count,
+	       fleet->groups.count == 1 ? "" : "s", master);
 	for (size_t i = 0; i < fleet->groups.count; i++) {
 		const struct group_config *group = &groups[i];
 		net_addr_text((struct net_addr){ fleet->ips[number], group->shared.port }, first,
@@ -40,8 +41,10 @@ static void describe_expectations(const struct setting_list *list)
 
 	if (list->count > 0)
 		printf("expectations:\n");
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; i < list->count; i++) {
+		printf("  ");
 		expect_describe(&all[i], stdout);
+	}
 }
 
 static void describe_master(const struct master_config *master)
@@ -49,8 +52,9 @@ static void describe_master(const struct master_config *master)
 	const struct round_config *rounds = master->rounds.at;
 	char text[32];
 
-	printf("master: on %s, %zu rounds\n",
-	       net_addr_text(master->options.listen, text, sizeof(text)), master->rounds.count);
+	printf("master: on %s, %zu round%s\n",
+	       net_addr_text(master->options.listen, text, sizeof(text)), master->rounds.count,
+	       master->rounds.count == 1 ? "" : "s");
 	for (size_t i = 0; i < master->rounds.count; i++) {
 		printf("  %zu. %s to %s", i + 1, qn_snyper_type_name(rounds[i].type),
 		       rounds[i].targets);

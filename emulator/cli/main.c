@@ -14,11 +14,11 @@ static const char help[] =
 	"       quintain-emu settings                 all settings, as Markdown\n"
 	"\n"
 	"options of run:\n"
-	"  --set PATH=VALUE   override a setting, e.g. --set fleet.groups[0].count=20 (repeatable)\n"
+	"  --set PATH=VALUE   override a setting (repeatable), e.g. --set fleet.ramp=50\n"
 	"  --for TIME         end after this time, e.g. 30s, 5m\n"
-	"  --simulate         under a simulated clock, without sockets and waiting; the seed decides\n"
+	"  --simulate         a simulated clock, no sockets, no waiting; the seed decides\n"
 	"  --seeds A..B       with --simulate: run these seeds, print those that fail\n"
-	"  --out DIR          results: report.html, summary.json, junit.xml, events.jsonl, latencies\n"
+	"  --out DIR          report.html, summary.json, junit.xml, events.jsonl, latencies\n"
 	"  --no-events        with --out: no events.jsonl\n"
 	"  --log FILE         every event as a line of logfmt\n"
 	"  --json             one JSON object on the last line\n"
@@ -26,11 +26,21 @@ static const char help[] =
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
-	"CONFIG is a libconfig file, \"-\" for standard input; configs/ holds some to start from.\n"
-	"exit codes: 0 as asked, 1 a command or target was lost, 2 usage or config, 3 environment\n";
+	"CONFIG is a libconfig file, \"-\" for standard input; configs/ has some to start from.\n"
+	"exit codes: 0 as asked, 1 an expectation not met, a command or target lost,\n"
+	"            2 usage or config, 3 environment, or what could not be judged\n";
 
-enum { OPT_SET = 256, OPT_FOR, OPT_LOG, OPT_JSON, OPT_QUIET, OPT_SIMULATE, OPT_SEEDS, OPT_OUT,
-       OPT_NO_EVENTS };
+enum {
+	OPT_SET = 256,
+	OPT_FOR,
+	OPT_LOG,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_SIMULATE,
+	OPT_SEEDS,
+	OPT_OUT,
+	OPT_NO_EVENTS
+};
 
 static const struct option long_options[] = {
 	{ "set", required_argument, NULL, OPT_SET },
@@ -65,8 +75,8 @@ static int dispatch(const char *command, struct app_options *options)
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
-		return options->config_path == NULL ? print_settings() :
-						      usage("settings takes no file");
+		return options->config_path == NULL ? print_settings()
+						    : usage("settings takes no file");
 	bool run = strcmp(command, "run") == 0;
 	if (!run && strcmp(command, "check") != 0) {
 		const char *near = settings_nearest(command, commands);
@@ -137,7 +147,8 @@ int main(int argc, char **argv)
 		switch (opt) {
 		case OPT_SET: options.overrides[options.n_overrides++] = optarg; break;
 		case OPT_FOR:
-			if (!units_duration(optarg, false, &options.for_ns) || options.for_ns == 0) {
+			if (!units_duration(optarg, false, &options.for_ns) ||
+			    options.for_ns == 0) {
 				code = usage("--for takes a time with a unit, e.g. 30s");
 				goto out;
 			}

@@ -10,7 +10,8 @@ static bool parse_network(const char *text, const char *slash, uint32_t *first, 
 	char *end;
 	unsigned long bits = strtoul(slash + 1, &end, 10);
 
-	if (end == slash + 1 || *end != '\0' || bits > 32 ||
+	/* strtoul() alone would take "/ 8" and "/+8". */
+	if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || bits > 32 ||
 	    !net_ip_parse(text, (size_t)(slash - text), first))
 		return false;
 	uint32_t host = bits == 0 ? UINT32_MAX : (UINT32_C(1) << (32 - bits)) - 1;

@@ -11,6 +11,9 @@
 #define NAME_MAX_LEN 63 /* what a master of ours remembers of an id */
 #define AUTO_ADDRESS UINT32_C(0x7f010001) /* 127.1.0.1 */
 #define AUTO_ADDRESS_END UINT32_C(0x7ffffffe)
+#define HOSTS_FIRST UINT32_C(0x01000000) /* below: "this network", RFC 1122 3.2.1.3 */
+#define HOSTS_LAST UINT32_C(0xdfffffff)	 /* above: multicast and reserved */
+#define TARGETS_MAX 50000000
 
 static const char *const reply_words[] = { "queued", "done", NULL };
 static const char *const report_words[] = { "none", "http", NULL };
@@ -197,7 +200,7 @@ struct net_addr host_resolve(struct settings *settings, const struct setting_ori
 
 /* ---- names ---- */
 
-/* One %d with an optional width, "%%" not needed: ids are plain words. */
+/* One %d or %04d, "%%" not needed: ids are plain words. */
 static bool pattern_ok(const char *pattern, bool *ret_numbered)
 {
 	const char *at = strchr(pattern, '%');
@@ -206,8 +209,12 @@ static bool pattern_ok(const char *pattern, bool *ret_numbered)
 	if (at == NULL)
 		return true;
 	at++;
-	for (int digits = 0; *at >= '0' && *at <= '9' && digits < 2; digits++)
+	/* A width without the 0 would fill up with spaces. */
+	if (*at == '0') {
 		at++;
+		for (int digits = 0; *at >= '0' && *at <= '9' && digits < 2; digits++)
+			at++;
+	}
 	return *at == 'd' && strchr(at, '%') == NULL;
 }
 
@@ -220,10 +227,29 @@ static void write_name(const char *pattern, int64_t number, char *name, size_t c
 		return;
 	}
 	const char *end = strchr(percent, 'd');
-	bool zeros = percent[1] == '0';
-	int width = atoi(percent + 1);
-	snprintf(name, cap, zeros ? "%.*s%0*lld%s" : "%.*s%*lld%s", (int)(percent - pattern), pattern,
-		 width, (long long)number, end + 1);
+	snprintf(name, cap, "%.*s%0*lld%s", (int)(percent - pattern), pattern, atoi(percent + 1),
+		 (long long)number, end + 1);
+}
+
+/* Selectors must be able to say it. */
+static bool check_word(struct settings *settings, const struct group_config *group,
+		       const char *setting, const char *word)
+{
+	for (const char *at = word; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || *at == ',' || *at == '&') {
+			settings_error(settings, &group->origin, setting,
+				       "\"%s\" must not hold control characters, ',' or '&'", word);
+			return false;
+		}
+	return true;
+}
+
+static bool check_words(struct settings *settings, const struct group_config *group)
+{
+	for (size_t i = 0; i < group->tags.count; i++)
+		if (!check_word(settings, group, "tags", group->tags.at[i]))
+			return false;
+	return check_word(settings, group, "label", group->label);
 }
 
 static bool check_pattern(struct settings *settings, struct group_config *group)
@@ -243,12 +269,8 @@ static bool check_pattern(struct settings *settings, struct group_config *group)
 			       group->name, (long long)group->count);
 		return false;
 	}
-	for (const char *at = group->name; *at != '\0'; at++)
-		if ((unsigned char)*at < 0x20 || *at == ',' || *at == '&') {
-			settings_error(settings, &group->origin, "name",
-				       "a name holds no control characters, ',' or '&'");
-			return false;
-		}
+	if (!check_word(settings, group, "name", group->name))
+		return false;
 	write_name(group->name, group->first + group->count - 1, longest, sizeof(longest));
 	if (strlen(longest) > NAME_MAX_LEN) {
 		settings_error(settings, &group->origin, "name",
@@ -282,12 +304,21 @@ static bool check_addresses(struct settings *settings, struct group_config *grou
 {
 	const char *expected;
 
-	for (size_t i = 0; i < group->addresses.count; i++)
+	for (size_t i = 0; i < group->addresses.count; i++) {
 		if (!addresses_add(&group->list, group->addresses.at[i], &expected)) {
 			settings_error(settings, &group->origin, "addresses", "\"%s\": %s",
 				       group->addresses.at[i], expected);
 			return false;
 		}
+		size_t added = group->list.count - 1;
+		if (group->list.ranges[added].first < HOSTS_FIRST ||
+		    group->list.ranges[added].last > HOSTS_LAST) {
+			settings_error(settings, &group->origin, "addresses",
+				       "\"%s\" holds addresses that no host can have",
+				       group->addresses.at[i]);
+			return false;
+		}
+	}
 	if (group->list.count == 0) {
 		if ((uint64_t)*next_auto + (uint64_t)group->count - 1 > AUTO_ADDRESS_END) {
 			settings_error(settings, &group->origin, "count",
@@ -451,13 +482,18 @@ void fleet_config_check(struct settings *settings, struct fleet_config *fleet)
 	label_groups(settings, fleet);
 	for (size_t i = 0; i < fleet->groups.count; i++) {
 		ok &= check_pattern(settings, &groups[i]);
+		ok &= check_words(settings, &groups[i]);
 		ok &= check_addresses(settings, &groups[i], &next_auto);
 		check_faults(settings, &groups[i]);
 		share(settings, fleet, &groups[i], master);
 		groups[i].shared.first_number = (uint32_t)total;
 		total += (uint64_t)groups[i].count;
 	}
-	if (!ok || total > 50000000)
+	if (total > TARGETS_MAX)
+		settings_error(settings, &fleet->origin, "groups",
+			       "%llu targets; expected at most %d", (unsigned long long)total,
+			       TARGETS_MAX);
+	if (!ok || total > TARGETS_MAX)
 		return;
 	fleet->targets = (uint32_t)total;
 	fleet->names = settings_alloc(settings, total * sizeof(*fleet->names) + 1);

@@ -141,7 +141,9 @@ static void ask(struct net_conn *conn)
 
 	size_t len = qn_snyper_asker_ask(&asking->asker, &request, deadline, line, sizeof(line));
 	assert(len > 0); /* ids and durations are bounded */
-	timer_arm(&master->loop->timers, &conn->timer, deadline);
+	/* The deadline of the connect is still armed; when that comes it finds this one. */
+	if (!timer_armed(&conn->timer) || conn->timer.due_ns > deadline)
+		timer_arm(&master->loop->timers, &conn->timer, deadline);
 	master_tell(master, EVENT_M_SENT, remote, command->type, 0, line, len);
 	net_send(conn, line, len);
 }
@@ -227,8 +229,11 @@ static void asking_expired(struct timer *timer, int64_t now_ns)
 	struct net_conn *conn = OF(timer, struct net_conn, timer);
 	struct asking *asking = asking_of(conn);
 
-	(void)now_ns;
 	assert(asking->command != NULL);
+	if (asking->open && now_ns < asking->asker.deadline_ns) {
+		timer_arm(&asking->master->loop->timers, timer, asking->asker.deadline_ns);
+		return;
+	}
 	if (!asking->open)
 		asking->master->totals.timed_out_connecting++;
 	const char *why = asking->open ? "no answer in time" : "no connection in time";

@@ -100,18 +100,6 @@ const struct setting_table master_table = { .title = "a master",
 					    .settings = master_settings,
 					    .origin_offset = MASTER(origin) };
 
-/* 5 for 5.0, as a config and the real master write it; at most 17 digits. */
-static void write_duration(double seconds, char *text, size_t cap)
-{
-	double back;
-
-	for (int digits = 6; digits <= 17; digits++) {
-		snprintf(text, cap, "%.*g", digits, seconds);
-		if (sscanf(text, "%lf", &back) == 1 && back == seconds)
-			return;
-	}
-}
-
 static const char *no_name(const void *context, uint32_t i)
 {
 	(void)context;
@@ -125,7 +113,7 @@ static void check_round(struct settings *settings, struct round_config *round)
 	const char *expected;
 
 	round->type = command_types[round->command];
-	write_duration(round->duration_s, round->duration_text, sizeof(round->duration_text));
+	units_number_text(round->duration_s, round->duration_text, sizeof(round->duration_text));
 	if (!selector_parse(round->targets, &round->selector, &expected)) {
 		settings_error(settings, &round->origin, "targets", "\"%s\": %s", round->targets,
 			       expected);

@@ -48,7 +48,7 @@ struct mark_round {
 
 struct mark_note {
 	int64_t t_ns;
-	char text[160];
+	char text[320];
 };
 
 struct marks {

@@ -7,7 +7,7 @@
 /*
  * JSON with line breaks: what fits into one line stays in one, so that small objects read as rows.
  */
-#define WIDTH 100
+#define WIDTH 120
 #define STEP 2
 
 /* The value on one line with a space behind ',' and ':'; false where it is wider than the buffer.

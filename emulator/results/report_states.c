@@ -118,34 +118,72 @@ static void describe_states(const struct results *results, char *buf, size_t cap
 					(unsigned long long)totals->by_state[stack[i]]);
 }
 
+/* ---- a master alone: how many it knows ---- */
+
+static uint32_t most_registered(const struct sampler *sampler)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < sampler->count; i++)
+		if (sampler->samples[i].registered > most)
+			most = sampler->samples[i].registered;
+	return most;
+}
+
+static void put_registered(const struct sampler *sampler, const struct chart *chart, FILE *out)
+{
+	fputs("<path class=\"area k-registered\" d=\"M0 1000", out);
+	for (uint32_t i = 0; i < sampler->count; i++)
+		fprintf(out, "L%.1f %.1f", chart_at(chart->x, (double)sampler->samples[i].t_ns),
+			chart_up(chart->y, sampler->samples[i].registered));
+	fputs("V1000Z\"><title>registered</title></path>\n", out);
+}
+
+static void put_registered_legend(const struct results *results, FILE *out)
+{
+	char n[MARKUP_NUMBER];
+
+	fprintf(out,
+		"<ul class=\"legend\">\n<li><i class=\"k-registered\"></i>registered "
+		"<b>%s</b></li>\n"
+		"<li class=\"hint\">number: at the end</li>\n</ul>\n",
+		markup_count(master_known(results->master), n, sizeof(n)));
+}
+
 void report_states(const struct results *results, const struct results_end *end, FILE *out)
 {
-	const struct marks *marks = &results->sampler.marks;
+	const struct sampler *sampler = &results->sampler;
 	struct chart_axis x, y;
 	char description[400];
 
-	if (results->fleet == NULL && marks->round_count == 0)
+	if (results->fleet == NULL && results->master == NULL)
 		return;
 	report_heading(out, "timeline", "Timeline");
 	chart_axis_time(&x, (double)report_span(results));
-	if (results->fleet == NULL) {
-		fputs("<div class=\"plot bare\">\n", out);
-		report_lanes(results, end, out);
-		fputs("</div>\n</section>\n", out);
-		return;
+	if (results->fleet != NULL) {
+		chart_axis_count(&y, results->fleet->count);
+		describe_states(results, description, sizeof(description));
+		put_state_legend(results, out);
+	} else {
+		chart_axis_count(&y, most_registered(sampler));
+		snprintf(description, sizeof(description), "%u targets were registered at the end.",
+			 master_known(results->master));
+		put_registered_legend(results, out);
 	}
-	chart_axis_count(&y, results->fleet->count);
-	describe_states(results, description, sizeof(description));
 	const struct chart chart = { .id = "states",
-				     .title = "Targets by state over time",
+				     .title = results->fleet != NULL
+						      ? "Targets by state over time"
+						      : "Registered targets over time",
 				     .description = description,
 				     .x_label = "time since the run began",
 				     .y_label = "targets",
 				     .x = &x,
 				     .y = &y };
-	put_state_legend(results, out);
 	chart_begin(out, &chart);
-	put_areas(&results->sampler, &chart, out);
+	if (results->fleet != NULL)
+		put_areas(sampler, &chart, out);
+	else
+		put_registered(sampler, &chart, out);
 	put_lines(results, end, &chart, out);
 	chart_end_shapes(out, &chart);
 	report_lanes(results, end, out);

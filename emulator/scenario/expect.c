@@ -1,5 +1,7 @@
 #include "emulator/scenario/expect_parts.h"
 
+#include "emulator/base/units.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +96,7 @@ static void ended_before(struct expect *expect, struct expectation *x, int64_t e
 
 	verdict_say(&x->verdict, "the run ended at %s, before %s%s",
 		    expect_time_text((double)end_ns, end, sizeof(end)), what,
-		    expect_time_text((double)of_ns, when, sizeof(when)));
+		    units_duration_text(of_ns, when, sizeof(when)));
 	if (x->phase == PHASE_OPEN && !x->condition->ordered) {
 		verdict_say(&x->verdict, ": ");
 		judge_say_all(x, &x->verdict);
@@ -249,8 +251,6 @@ static int build_condition(struct expect *expect, struct expectation *x)
 		if (rc == 0)
 			rc = order_init(&x->order, &condition->order, &expect->people, chosen);
 		x->order.from_ns = x->config->from_ns;
-		if (x->config->has_until)
-			x->order.until_ns = x->config->until_ns;
 		x->kinds = EVENT_BIT(condition->order.first) | EVENT_BIT(condition->order.then);
 		return rc;
 	}

@@ -1,5 +1,7 @@
 #include "emulator/scenario/expect_parts.h"
 
+#include "emulator/base/units.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -13,11 +15,9 @@ int order_init(struct order *order, const struct order_spec *spec, const struct 
 {
 	bool of_master = expect_kind_of_master(spec->first) || expect_kind_of_master(spec->then);
 
-	*order = (struct order){ .spec = spec,
-				 .chosen = chosen,
-				 .until_ns = NEVER,
-				 .worst_ns = -1,
-				 .failed_at_ns = NEVER };
+	*order = (struct order){
+		.spec = spec, .chosen = chosen, .worst_ns = -1, .failed_at_ns = NEVER
+	};
 	order->open_cap = of_master ? people->capacity : people->fleet_count;
 	order->open = calloc((size_t)order->open_cap + 1, sizeof(*order->open));
 	if (order->open == NULL || crowd_init(&order->late, order->open_cap) < 0) {
@@ -53,8 +53,7 @@ void order_note(struct order *order, const struct people *people, const struct s
 	int64_t since_ns = sighting->since_ns;
 	uint32_t who = sighting->who;
 
-	if (who >= order->open_cap || since_ns > order->until_ns ||
-	    !people_chosen(people, order->chosen, who, event->name))
+	if (who >= order->open_cap || !people_chosen(people, order->chosen, who, event->name))
 		return;
 	/* Of one kind (hit after hit) each is the answer to the one before. */
 	if (event->kind == order->spec->then && order->open[who] != 0) {
@@ -117,7 +116,7 @@ static void say_failed(const struct order *order, uint32_t never, struct verdict
 		return;
 	}
 	verdict_say(verdict, " within %s after `%s`",
-		    expect_time_text((double)order->spec->within_ns, text, sizeof(text)), first);
+		    units_duration_text(order->spec->within_ns, text, sizeof(text)), first);
 	if (never > 0)
 		verdict_say(verdict, " (%u none at all)", never);
 	verdict_say(verdict, "; the worst waited %s",

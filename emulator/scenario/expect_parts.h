@@ -253,7 +253,7 @@ void gauge_blame(const struct gauges *gauges, const struct gauge *gauge, bool to
 struct order {
 	const struct order_spec *spec;
 	const struct chosen *chosen;
-	int64_t from_ns, until_ns;
+	int64_t from_ns;
 	int64_t *open; /* since when + 1 the oldest `first` of a target waits; 0: none does */
 	uint32_t open_cap, open_end;
 	uint64_t firsts, answered;

@@ -77,7 +77,9 @@ int people_init(struct people *people, const struct fleet *fleet, const struct m
 	people->table = calloc(size, sizeof(*people->table));
 	people->chosen = calloc(selectors + 1, sizeof(*people->chosen));
 	if (people->table == NULL || people->chosen == NULL) {
-		people_release(people);
+		free(people->table);
+		free(people->chosen);
+		*people = (struct people){ .fleet = NULL };
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; fleet != NULL && i < fleet->count; i++)

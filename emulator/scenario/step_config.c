@@ -138,17 +138,6 @@ static bool parse_after(struct settings *settings, struct step_config *step)
 	return false;
 }
 
-static void write_duration(double seconds, char *text, size_t cap)
-{
-	double back;
-
-	for (int digits = 6; digits <= 17; digits++) {
-		snprintf(text, cap, "%.*g", digits, seconds);
-		if (sscanf(text, "%lf", &back) == 1 && back == seconds)
-			return;
-	}
-}
-
 static void check_when(struct settings *settings, struct step_config *step)
 {
 	int ways = step->has_at + step->has_every + step->has_after;
@@ -222,7 +211,7 @@ void timeline_config_check(struct settings *settings, struct setting_list *steps
 	for (size_t i = 0; i < steps->count; i++) {
 		struct step_config *step = &all[i];
 		step->command_type = command_types[step->command];
-		write_duration(step->duration_s, step->duration_text, sizeof(step->duration_text));
+		units_number_text(step->duration_s, step->duration_text, sizeof(step->duration_text));
 		if (!selector_parse(step->targets, &step->selector, &expected))
 			settings_error(settings, &step->origin, "targets", "\"%s\": %s",
 				       step->targets, expected);

@@ -10,14 +10,19 @@
 
 #define BUFFERS_MAX ((size_t)256 << 20)
 
+/* How the connection goes on once a unit has left. */
+enum then { THEN_STAY, THEN_CLOSE, THEN_RESET };
+
 /* A write unit that waits, or goes out piece by piece. */
 struct held {
 	struct timer timer;
 	struct net_conn *conn;
 	struct held *next;
 	struct buffer data;
-	uint32_t sent, piece; /* piece 0: all at once */
-	int64_t delay_ns, gap_ns;
+	uint32_t sent;
+	uint32_t piece, pieces; /* so many bytes at a time, or so many times; both 0: all at once */
+	int64_t due_ns, gap_ns;
+	enum then then;
 	bool coalescing;
 };
 
@@ -27,7 +32,7 @@ static void send_held(struct timer *timer, int64_t now_ns);
 
 static void start_held(struct held *held)
 {
-	loop_timer(held->conn->net->loop, &held->timer, held->delay_ns);
+	timer_arm(&held->conn->net->loop->timers, &held->timer, held->due_ns);
 }
 
 static void free_held(struct target_env *env, struct held *held)
@@ -48,17 +53,40 @@ void target_drop_held(struct net_conn *conn)
 	}
 }
 
+void target_resume_held(struct net_conn *conn)
+{
+	struct held *held = served_of(conn)->held;
+
+	if (held != NULL && !timer_armed(&held->timer))
+		start_held(held);
+}
+
+static uint32_t next_piece(struct held *held)
+{
+	uint32_t left = held->data.len - held->sent;
+
+	if (held->piece > 0)
+		return held->piece < left ? held->piece : left;
+	if (held->pieces <= 1)
+		return left;
+	uint32_t pieces = held->pieces--;
+	return left / pieces + (left % pieces > 0);
+}
+
 static void send_held(struct timer *timer, int64_t now_ns)
 {
 	struct held *held = OF(timer, struct held, timer);
 	struct net_conn *conn = held->conn;
 	struct served *served = served_of(conn);
 	struct target_env *env = served->target->env;
-	uint32_t left = held->data.len - held->sent;
-	uint32_t n = held->piece > 0 && held->piece < left ? held->piece : left;
+	enum then then = held->then;
 
 	(void)now_ns;
-	net_send(conn, held->data.at + held->sent, n);
+	if (fault_active(served->target, FAULT_OUTAGE))
+		return; /* target_resume_held() goes on */
+	uint32_t n = next_piece(held);
+	if (n > 0)
+		net_send(conn, held->data.at + held->sent, n);
 	held->sent += n;
 	if (held->sent < held->data.len) {
 		loop_timer(env->loop, &held->timer, held->gap_ns);
@@ -66,25 +94,30 @@ static void send_held(struct timer *timer, int64_t now_ns)
 	}
 	served->held = held->next;
 	free_held(env, held);
-	if (served->held != NULL)
+	if (then != THEN_STAY)
+		target_leave(conn, then == THEN_RESET);
+	else if (served->held != NULL)
 		start_held(served->held);
 	else
 		target_leave_if_done(conn);
 }
 
-static void hold(struct net_conn *conn, const char *bytes, size_t len, const struct held *how)
+/* False: there was no room. */
+static bool hold(struct net_conn *conn, const char *bytes, size_t len, const struct held *how)
 {
 	struct served *served = served_of(conn);
 	struct target_env *env = served->target->env;
 	struct held *held = pool_get(&env->held), **end = &served->held;
 
-	if (held == NULL || (*held = *how, buffer_reserve(&env->buffers, &held->data, len)) < 0) {
-		if (held != NULL)
-			pool_put(&env->held, held);
-		net_send(conn, bytes, len); /* no room to misbehave: better right than lost */
-		return;
+	if (held == NULL)
+		return false;
+	*held = *how;
+	if (len > 0 && buffer_reserve(&env->buffers, &held->data, len) < 0) {
+		pool_put(&env->held, held);
+		return false;
 	}
-	memcpy(held->data.at, bytes, len);
+	if (len > 0)
+		memcpy(held->data.at, bytes, len);
 	held->data.len = (uint32_t)len;
 	held->timer.fire = send_held;
 	held->conn = conn;
@@ -93,49 +126,54 @@ static void hold(struct net_conn *conn, const char *bytes, size_t len, const str
 	*end = held;
 	if (served->held == held)
 		start_held(held);
+	return true;
 }
 
 /* The second of two answers joins the first, and both go out in one write. */
-static bool join_coalescing(struct net_conn *conn, const char *bytes, size_t len)
+static bool join_coalescing(struct net_conn *conn, const char *bytes, size_t len, enum then then)
 {
 	struct served *served = served_of(conn);
 	struct held *held = served->held;
 
-	if (held == NULL || !held->coalescing || held->next != NULL ||
+	if (held == NULL || len == 0 || !held->coalescing || held->next != NULL ||
 	    buffer_reserve(&served->target->env->buffers, &held->data, len) < 0)
 		return false;
 	memcpy(held->data.at + held->data.len, bytes, len);
 	held->data.len += (uint32_t)len;
 	held->coalescing = false;
-	timer_arm(&conn->net->loop->timers, &held->timer, conn->net->loop->now_ns);
+	held->then = then;
+	held->due_ns = conn->net->loop->now_ns;
+	start_held(held);
 	return true;
 }
 
 /* ---- the network ---- */
 
 /* How long and in what pieces; true where anything is to be held at all. */
-static bool pace(struct target *target, size_t len, struct held *how)
+static bool pace(struct target *target, struct held *how)
 {
 	const struct fault_spec *spec;
 	bool any = false;
 
 	if ((spec = fault_strikes(target, FAULT_DELAY)) != NULL) {
-		how->delay_ns = fault_time(target, spec);
+		how->due_ns = ns_plus(how->due_ns, fault_time(target, spec));
 		any = true;
 	}
 	if ((spec = fault_strikes(target, FAULT_COALESCE)) != NULL) {
-		how->delay_ns = fault_time(target, spec);
+		how->due_ns = ns_plus(how->due_ns, fault_time(target, spec));
 		how->coalescing = true;
 		any = true;
 	}
 	if ((spec = fault_strikes(target, FAULT_SPLIT)) != NULL) {
-		how->piece = (uint32_t)((len + (size_t)spec->count - 1) / (size_t)spec->count);
+		how->pieces = (uint32_t)spec->count;
 		how->gap_ns = fault_time(target, spec);
 		any = true;
 	}
 	if ((spec = fault_strikes(target, FAULT_BANDWIDTH)) != NULL) {
 		how->piece = (uint32_t)(spec->bytes / 50 > 0 ? spec->bytes / 50 : 1);
 		how->gap_ns = (int64_t)how->piece * NS_PER_S / spec->bytes;
+		how->due_ns = ns_plus(how->due_ns,
+				      how->gap_ns); /* the first piece takes its time too */
 		any = true;
 	}
 	if ((spec = fault_strikes(target, FAULT_TRICKLE)) != NULL) {
@@ -146,43 +184,28 @@ static bool pace(struct target *target, size_t len, struct held *how)
 	return any;
 }
 
-static void send_unit(struct net_conn *conn, const char *bytes, size_t len)
+static void send_unit(struct net_conn *conn, const char *bytes, size_t len, enum then then)
 {
 	struct served *served = served_of(conn);
-	struct held how = { .coalescing = false };
-	bool held = pace(served->target, len, &how);
+	struct target *target = served->target;
+	struct held how = { .due_ns = target->env->loop->now_ns, .then = then };
+	bool held = pace(target, &how) || served->held != NULL ||
+		    fault_active(target, FAULT_OUTAGE);
 
-	if (join_coalescing(conn, bytes, len))
+	if (join_coalescing(conn, bytes, len, then))
 		return;
-	if (held || served->held != NULL)
-		hold(conn, bytes, len, &how);
-	else
-		net_send(conn, bytes, len);
-}
-
-static void send_faulty(struct net_conn *conn, const char *bytes, size_t len)
-{
-	struct target *target = served_of(conn)->target;
-	const struct fault_spec *spec;
-
-	if (fault_strikes(target, FAULT_DROP))
+	if (held && hold(conn, bytes, len, &how))
 		return;
-	if (fault_strikes(target, FAULT_RESET)) {
+	if (held && (served->held != NULL || fault_active(target, FAULT_OUTAGE))) {
+		/* It cannot wait, and must not overtake: as where a socket has no buffer left. */
+		conn->net->stats.buffers_short++;
 		target_leave(conn, true);
 		return;
 	}
-	if (fault_strikes(target, FAULT_CLOSE_BEFORE)) {
-		target_leave(conn, false);
-		return;
-	}
-	if ((spec = fault_strikes(target, FAULT_CLOSE_MIDDLE)) != NULL) {
-		net_send(conn, bytes, (size_t)((double)len * spec->factor));
-		target_leave(conn, false);
-		return;
-	}
-	send_unit(conn, bytes, len);
-	if (fault_strikes(target, FAULT_DUPLICATE))
-		send_unit(conn, bytes, len);
+	if (len > 0)
+		net_send(conn, bytes, len);
+	if (then != THEN_STAY)
+		target_leave(conn, then == THEN_RESET);
 }
 
 /* ---- the message ---- */
@@ -201,23 +224,23 @@ static void change_message(struct target *target, struct qn_snyper_out *answer)
 		answer->id = (struct qn_text){ "\"msg_0\"", 7 };
 	if ((spec = fault_strikes(target, FAULT_WRONG_TARGET_ID)) != NULL)
 		answer->target_id = (struct qn_text){ spec->text, strlen(spec->text) };
-	if (fault_strikes(target, FAULT_STALE) && target->faults->last_type != 0) {
-		answer->type = (enum qn_snyper_type)target->faults->last_type;
-		answer->id = (struct qn_text){ target->faults->last_id,
-					       target->faults->last_id_len };
-	}
 }
 
-static void remember(struct target *target, const struct qn_snyper_out *answer)
+/* The answer before this one, where there is one; this one takes its place. */
+static size_t put_stale(struct target *target, const struct qn_snyper_out *original, char *line,
+			size_t len)
 {
 	struct target_faults *faults = target->faults;
 
-	if (answer->id.len > sizeof(faults->last_id) || answer->type == QN_SNYPER_ERROR)
-		return;
-	faults->last_type = (uint8_t)answer->type;
-	faults->last_id_len = (uint8_t)answer->id.len;
-	if (answer->id.len > 0)
-		memcpy(faults->last_id, answer->id.at, answer->id.len);
+	if (!(faults->armed & FAULT_BIT(FAULT_STALE)))
+		return len;
+	if (faults->last_len > 0 && fault_strikes(target, FAULT_STALE)) {
+		memcpy(line, faults->last, faults->last_len);
+		len = faults->last_len;
+	}
+	faults->last_len = (uint16_t)qn_snyper_write(target->group->profile, original, faults->last,
+						     sizeof(faults->last));
+	return len;
 }
 
 static char *find(char *line, size_t len, const char *what)
@@ -284,9 +307,7 @@ static size_t garbage(struct target *target, const struct fault_spec *spec, char
 	size_t len = (size_t)spec->bytes < cap ? (size_t)spec->bytes : cap;
 
 	for (size_t i = 0; i < len; i++)
-		line[i] = (char)rng_draw(target->env->seed, target->number,
-					 RNG_FAULT + 192 + FAULT_GARBAGE,
-					 target->faults->draws[FAULT_GARBAGE]++);
+		line[i] = (char)fault_bits(target, spec, FAULT_WHAT);
 	return len;
 }
 
@@ -314,21 +335,52 @@ static size_t change_bytes(struct target *target, char *line, size_t len, size_t
 	return len;
 }
 
-void target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *original)
+/* An answer's place is taken by something else, or by nothing. */
+static bool keep_quiet(struct net_conn *conn)
 {
 	struct target *target = served_of(conn)->target;
+
+	if (fault_strikes(target, FAULT_DROP))
+		return true;
+	if (fault_strikes(target, FAULT_RESET)) {
+		send_unit(conn, NULL, 0, THEN_RESET);
+		return true;
+	}
+	if (fault_strikes(target, FAULT_CLOSE_BEFORE)) {
+		send_unit(conn, NULL, 0, THEN_CLOSE);
+		return true;
+	}
+	return false;
+}
+
+bool target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *original)
+{
+	struct served *served = served_of(conn);
+	struct target *target = served->target;
 	struct target_env *env = target->env;
 	struct qn_snyper_out answer = *original;
+	const struct fault_spec *spec;
+	char *line = env->scratch;
 
 	change_message(target, &answer);
-	remember(target, original);
-	size_t len = qn_snyper_write(target->group->profile, &answer, env->scratch,
-				     sizeof(env->scratch) - 1);
-	env->scratch[len] = '\0';
-	len = change_bytes(target, env->scratch, len, sizeof(env->scratch) - 1);
-	env->totals.answers++;
-	target_tell(target, EVENT_ANSWER, (uint8_t)answer.type, 0, env->scratch, len);
-	send_faulty(conn, env->scratch, len);
+	size_t len = qn_snyper_write(target->group->profile, &answer, line, TARGET_LINE_MAX);
+	if (len == 0)
+		return false;
+	len = put_stale(target, original, line, len);
+	line[len] = '\0';
+	len = change_bytes(target, line, len, sizeof(env->scratch) - 1);
+	if (keep_quiet(conn))
+		return true;
+	target_count_answer(target, original->type);
+	target_tell(target, EVENT_ANSWER, (uint8_t)answer.type, 0, line, len);
+	if ((spec = fault_strikes(target, FAULT_CLOSE_MIDDLE)) != NULL) {
+		send_unit(conn, line, (size_t)((double)len * spec->factor), THEN_CLOSE);
+		return true;
+	}
+	send_unit(conn, line, len, THEN_STAY);
+	if (!served->gone && fault_strikes(target, FAULT_DUPLICATE))
+		send_unit(conn, line, len, THEN_STAY);
+	return true;
 }
 
 int target_env_reserve_faults(struct target_env *env, size_t targets)

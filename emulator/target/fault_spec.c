@@ -7,7 +7,9 @@
 
 static const struct fault_info infos[FAULT_KIND_COUNT] = {
 #define X(kind, name, category, params, time, count, bytes, factor, help)                          \
-	[FAULT_##kind] = { name, FAULT_CATEGORY_##category, params, time, count, bytes, factor, help },
+	[FAULT_##kind] = {                                                                         \
+		name, FAULT_CATEGORY_##category, params, time, count, bytes, factor, help          \
+	},
 	FAULT_KINDS(X)
 #undef X
 };
@@ -16,7 +18,7 @@ const char *const fault_names[] = {
 #define X(kind, name, category, params, time, count, bytes, factor, help) name,
 	FAULT_KINDS(X)
 #undef X
-	NULL
+		NULL
 };
 
 const struct fault_info *fault_info(enum fault_kind kind)
@@ -31,31 +33,81 @@ const char *fault_name(enum fault_kind kind)
 
 #define FAULT(member) offsetof(struct fault_spec, member)
 static const struct setting fault_settings[] = {
-	{ .name = "kind", .kind = SETTING_WORD, .offset = FAULT(kind), .required = true,
-	  .words = fault_names, .help = "which fault: docs/FAULTS.md" },
-	{ .name = "probability", .kind = SETTING_FLOAT, .offset = FAULT(probability), .def = "1",
-	  .fmin = 0, .fmax = 1, .help = "at each occasion; of a condition: once, when it is turned on" },
-	{ .name = "for", .kind = SETTING_DURATION, .offset = FAULT(for_ns), .def = "0s", .min = 0,
-	  .max = 1000 * 24 * 3600 * NS_PER_S, .help = "how long; 0: until it is turned off" },
-	{ .name = "every", .kind = SETTING_DIST, .offset = FAULT(every),
-	  .present_offset = FAULT(has_every), .help = "comes again so often, each time `for`" },
-	{ .name = "seed", .kind = SETTING_INT, .offset = FAULT(seed), .def = "0", .min = 0,
-	  .max = INT64_MAX, .help = "of its draws; 0: the run's" },
-	{ .name = "time", .kind = SETTING_DIST, .offset = FAULT(time),
-	  .present_offset = FAULT(has_time), .help = "a time, as the fault has it" },
-	{ .name = "count", .kind = SETTING_INT, .offset = FAULT(count), .min = 1, .max = 1000000000,
-	  .present_offset = FAULT(has_count), .help = "a number, as the fault has it" },
-	{ .name = "bytes", .kind = SETTING_INT, .offset = FAULT(bytes), .min = 1, .max = 60000,
-	  .present_offset = FAULT(has_bytes), .help = "a size, as the fault has it" },
-	{ .name = "factor", .kind = SETTING_FLOAT, .offset = FAULT(factor), .fmin = -1e6,
-	  .fmax = 1e6, .present_offset = FAULT(has_factor), .help = "a factor, as the fault has it" },
-	{ .name = "text", .kind = SETTING_STRING, .offset = FAULT(text),
-	  .present_offset = FAULT(has_text), .help = "a text, as the fault has it" },
-	{ .name = "address", .kind = SETTING_STRING, .offset = FAULT(address),
-	  .present_offset = FAULT(has_address), .help = "an IPv4 address" },
-	{ .name = "by", .kind = SETTING_DURATION, .offset = FAULT(by_ns),
-	  .min = -1000 * 24 * 3600 * NS_PER_S, .max = 1000 * 24 * 3600 * NS_PER_S,
-	  .present_offset = FAULT(has_by), .help = "a step of a clock, may be negative" },
+	{ .name = "kind",
+	  .kind = SETTING_WORD,
+	  .offset = FAULT(kind),
+	  .required = true,
+	  .words = fault_names,
+	  .help = "which fault: docs/FAULTS.md" },
+	{ .name = "probability",
+	  .kind = SETTING_FLOAT,
+	  .offset = FAULT(probability),
+	  .def = "1",
+	  .fmin = 0,
+	  .fmax = 1,
+	  .help = "at each occasion; of a condition: once, when it is turned on" },
+	{ .name = "for",
+	  .kind = SETTING_DURATION,
+	  .offset = FAULT(for_ns),
+	  .def = "0s",
+	  .min = 0,
+	  .max = 1000 * 24 * 3600 * NS_PER_S,
+	  .help = "how long; 0: until it is turned off" },
+	{ .name = "every",
+	  .kind = SETTING_DIST,
+	  .offset = FAULT(every),
+	  .present_offset = FAULT(has_every),
+	  .help = "comes again so often, each time `for`" },
+	{ .name = "seed",
+	  .kind = SETTING_INT,
+	  .offset = FAULT(seed),
+	  .def = "0",
+	  .min = 0,
+	  .max = INT64_MAX,
+	  .help = "of its draws; 0: the run's" },
+	{ .name = "time",
+	  .kind = SETTING_DIST,
+	  .offset = FAULT(time),
+	  .present_offset = FAULT(has_time),
+	  .help = "a time, as the fault has it" },
+	{ .name = "count",
+	  .kind = SETTING_INT,
+	  .offset = FAULT(count),
+	  .min = 1,
+	  .max = 1000000000,
+	  .present_offset = FAULT(has_count),
+	  .help = "a number, as the fault has it" },
+	{ .name = "bytes",
+	  .kind = SETTING_INT,
+	  .offset = FAULT(bytes),
+	  .min = 1,
+	  .max = 60000,
+	  .present_offset = FAULT(has_bytes),
+	  .help = "a size, as the fault has it" },
+	{ .name = "factor",
+	  .kind = SETTING_FLOAT,
+	  .offset = FAULT(factor),
+	  .fmin = -1e6,
+	  .fmax = 1e6,
+	  .present_offset = FAULT(has_factor),
+	  .help = "a factor, as the fault has it" },
+	{ .name = "text",
+	  .kind = SETTING_STRING,
+	  .offset = FAULT(text),
+	  .present_offset = FAULT(has_text),
+	  .help = "a text, as the fault has it" },
+	{ .name = "address",
+	  .kind = SETTING_STRING,
+	  .offset = FAULT(address),
+	  .present_offset = FAULT(has_address),
+	  .help = "an IPv4 address" },
+	{ .name = "by",
+	  .kind = SETTING_DURATION,
+	  .offset = FAULT(by_ns),
+	  .min = -1000 * 24 * 3600 * NS_PER_S,
+	  .max = 1000 * 24 * 3600 * NS_PER_S,
+	  .present_offset = FAULT(has_by),
+	  .help = "a step of a clock, may be negative" },
 	{ .name = NULL },
 };
 const struct setting_table fault_table = { .title = "a fault",
@@ -71,8 +123,8 @@ struct param {
 
 static void list_params(unsigned params, char *text, size_t cap)
 {
-	static const char *const names[] = { "time", "count", "bytes", "factor", "text", "address",
-					     "by" };
+	static const char *const names[] = { "time", "count",   "bytes", "factor",
+					     "text", "address", "by" };
 	size_t len = 0;
 
 	text[0] = '\0';
@@ -112,11 +164,10 @@ static bool happens_at_moments(int kind)
 	return kind == FAULT_REBOOT || kind == FAULT_HIT_DOWN || kind == FAULT_CLOCK_JUMP;
 }
 
-void fault_spec_check(struct settings *settings, struct fault_spec *spec)
+static void fill_defaults(struct fault_spec *spec)
 {
 	const struct fault_info *info = &infos[spec->kind];
 
-	check_params(settings, spec);
 	if (!spec->has_time && info->time != NULL)
 		units_dist(info->time, &spec->time);
 	if (!spec->has_count)
@@ -125,32 +176,56 @@ void fault_spec_check(struct settings *settings, struct fault_spec *spec)
 		spec->bytes = info->bytes;
 	if (!spec->has_factor)
 		spec->factor = info->factor;
-	if (spec->kind == FAULT_CLOCK_JUMP && !spec->has_by)
-		spec->by_ns = 3600 * NS_PER_S;
-	if (spec->kind == FAULT_CLOCK_OFFSET && !spec->has_by)
+	if ((info->params & FAULT_BY) && !spec->has_by)
 		spec->by_ns = 3600 * NS_PER_S;
 	if (spec->text == NULL)
-		spec->text = spec->kind == FAULT_ERROR_LINE ? "memory allocation failed" : "target_0";
+		spec->text = spec->kind == FAULT_ERROR_LINE ? "memory allocation failed"
+							    : "target_0";
 	if (happens_at_moments(spec->kind) && !spec->has_every) {
 		spec->has_every = true;
 		spec->every = (struct dist){ DIST_EXP, 60 * NS_PER_S, 0 };
-	} else if (spec->has_every && !happens_at_moments(spec->kind) && spec->for_ns == 0) {
+	}
+}
+
+static void check_every(struct settings *settings, const struct fault_spec *spec)
+{
+	if (!spec->has_every)
+		return;
+	if (dist_high(&spec->every) == 0)
+		settings_error(settings, &spec->origin, "every", "expected more than 0");
+	if (!happens_at_moments(spec->kind) && spec->for_ns == 0)
 		settings_error(settings, &spec->origin, "every",
 			       "a fault that comes again needs `for`: how long it stays each time");
-	}
-	if ((spec->kind == FAULT_CLOSE_MIDDLE || spec->kind == FAULT_CUT_JSON) &&
-	    (spec->factor < 0 || spec->factor > 1))
-		settings_error(settings, &spec->origin, "factor", "expected a share, 0 .. 1");
-	if (spec->kind == FAULT_SLOW && spec->factor < 0)
-		settings_error(settings, &spec->origin, "factor", "expected 0 or more");
-	if (spec->kind != FAULT_REGISTER_FROM)
-		return;
+}
+
+static void check_address(struct settings *settings, struct fault_spec *spec)
+{
 	if (!spec->has_address)
 		settings_error(settings, &spec->origin, NULL,
 			       "the fault \"register_from\" needs `address`");
 	else if (!net_ip_parse(spec->address, strlen(spec->address), &spec->ip))
 		settings_error(settings, &spec->origin, "address", "\"%s\" is no IPv4 address",
 			       spec->address);
+}
+
+void fault_spec_check(struct settings *settings, struct fault_spec *spec)
+{
+	check_params(settings, spec);
+	fill_defaults(spec);
+	check_every(settings, spec);
+	if ((spec->kind == FAULT_CLOSE_MIDDLE || spec->kind == FAULT_CUT_JSON) &&
+	    (spec->factor < 0 || spec->factor > 1))
+		settings_error(settings, &spec->origin, "factor", "expected a share, 0 .. 1");
+	if (spec->kind == FAULT_SLOW && spec->factor < 0)
+		settings_error(settings, &spec->origin, "factor", "expected 0 or more");
+	if (spec->kind == FAULT_DEEP && spec->count > FAULT_DEEP_MAX)
+		settings_error(settings, &spec->origin, "count", "expected at most %d",
+			       FAULT_DEEP_MAX);
+	if (strlen(spec->text) > FAULT_TEXT_MAX)
+		settings_error(settings, &spec->origin, "text", "expected at most %d bytes",
+			       FAULT_TEXT_MAX);
+	if (spec->kind == FAULT_REGISTER_FROM)
+		check_address(settings, spec);
 }
 
 const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap)

@@ -10,50 +10,49 @@
 	 FAULT_BIT(FAULT_SENSOR_STUCK) | FAULT_BIT(FAULT_CLOCK_OFFSET) |                           \
 	 FAULT_BIT(FAULT_CLOCK_DRIFT) | FAULT_BIT(FAULT_WEAR) | FAULT_BIT(FAULT_OUT_OF_MEMORY))
 /* Things that happen at moments: they are never "on", `every` apart. */
-#define MOMENTS                                                                                    \
-	(FAULT_BIT(FAULT_REBOOT) | FAULT_BIT(FAULT_HIT_DOWN) | FAULT_BIT(FAULT_CLOCK_JUMP))
+#define MOMENTS (FAULT_BIT(FAULT_REBOOT) | FAULT_BIT(FAULT_HIT_DOWN) | FAULT_BIT(FAULT_CLOCK_JUMP))
 
-static uint64_t seed_of(const struct target *target, const struct fault_spec *spec)
+uint64_t fault_bits(struct target *target, const struct fault_spec *spec,
+		    enum fault_purpose purpose)
 {
-	return spec->seed != 0 ? (uint64_t)spec->seed : target->env->seed;
+	uint64_t seed = spec->seed != 0 ? (uint64_t)spec->seed : target->env->seed;
+	/* An outage is one for the whole group: when it comes, how long it rests, whether it is. */
+	uint64_t who = spec->kind == FAULT_OUTAGE ? (uint64_t)target->group->port << 32 |
+							    (uint64_t)target->group->first_number
+						  : target->number;
+
+	return rng_draw(seed, who, RNG_FAULT + (unsigned)purpose + (unsigned)spec->kind,
+			target->faults->draws[spec->kind]++);
 }
 
-/* When it comes and how long it rests: an outage is one for the whole group. */
-static int64_t draw_every(struct target *target, enum fault_kind kind)
+static bool happens(struct target *target, const struct fault_spec *spec)
 {
-	struct target_faults *faults = target->faults;
-	const struct fault_spec *spec = faults->spec[kind];
-	uint64_t who = kind == FAULT_OUTAGE ? (uint64_t)target->group->port << 32 |
-						      (uint64_t)target->group->first_number :
-					      target->number;
+	return spec->probability >= 1 ||
+	       rng_unit(fault_bits(target, spec, FAULT_WHETHER)) < spec->probability;
+}
 
-	return dist_draw(&spec->every, rng_draw(seed_of(target, spec), who, RNG_FAULT + 64 + kind,
-						faults->draws[kind]++));
+/* How long it rests, or how far two moments are apart; never nothing. */
+static int64_t draw_every(struct target *target, const struct fault_spec *spec)
+{
+	int64_t every = dist_draw(&spec->every, fault_bits(target, spec, FAULT_WHEN));
+
+	return every > 0 ? every : 1;
 }
 
 const struct fault_spec *fault_strike(struct target *target, enum fault_kind kind)
 {
-	struct target_faults *faults = target->faults;
-	const struct fault_spec *spec = faults->spec[kind];
+	const struct fault_spec *spec = target->faults->spec[kind];
 
-	if (!(CONDITIONS & FAULT_BIT(kind)) && spec->probability < 1) {
-		uint64_t bits = rng_draw(seed_of(target, spec), target->number, RNG_FAULT + kind,
-					 faults->draws[kind]++);
-		if (rng_unit(bits) >= spec->probability)
-			return NULL;
-	}
+	if (!(CONDITIONS & FAULT_BIT(kind)) && !happens(target, spec))
+		return NULL;
+	target->env->totals.faults_struck++;
 	target_say(target, EVENT_FAULT_STRUCK, fault_name(kind));
 	return spec;
 }
 
 int64_t fault_time(struct target *target, const struct fault_spec *spec)
 {
-	struct target_faults *faults = target->faults;
-
-	return dist_draw(&spec->time,
-			 rng_draw(seed_of(target, spec), target->number,
-				  RNG_FAULT + 128 + (unsigned)spec->kind,
-				  faults->draws[spec->kind]++));
+	return dist_draw(&spec->time, fault_bits(target, spec, FAULT_HOW_LONG));
 }
 
 /* ---- what begins and ends with a condition ---- */
@@ -68,6 +67,18 @@ static void hole_everything(struct target *target, bool on)
 		net_hole_conn(conn, on);
 }
 
+static void back_on_air(struct target *target)
+{
+	struct net_conn *conn = target->serving;
+
+	hole_everything(target, false);
+	while (conn != NULL) {
+		struct net_conn *next = served_of(conn)->next;
+		target_resume_held(conn);
+		conn = next;
+	}
+}
+
 static void wake_up(struct target *target)
 {
 	struct target_faults *faults = target->faults;
@@ -79,20 +90,16 @@ static void wake_up(struct target *target)
 	if (faults->parked_mechanics)
 		timer_arm(timers, &target->mechanics, now);
 	faults->parked_life = faults->parked_mechanics = false;
+	target_wake_registration(target);
 	target_poke_connections(target);
 }
 
 static void begin(struct target *target, enum fault_kind kind)
 {
 	struct target_faults *faults = target->faults;
-	const struct fault_spec *spec = faults->spec[kind];
 
-	if (CONDITIONS & FAULT_BIT(kind)) {
-		uint64_t bits = rng_draw(seed_of(target, spec), target->number, RNG_FAULT + kind,
-					 faults->draws[kind]++);
-		if (spec->probability < 1 && rng_unit(bits) >= spec->probability)
-			return;
-	}
+	if ((CONDITIONS & FAULT_BIT(kind)) && !happens(target, faults->spec[kind]))
+		return;
 	faults->active |= FAULT_BIT(kind);
 	faults->since_ns[kind] = target->env->loop->now_ns;
 	target_say(target, EVENT_FAULT_ON, fault_name(kind));
@@ -119,8 +126,9 @@ static void end(struct target *target, enum fault_kind kind)
 	target_say(target, EVENT_FAULT_OFF, fault_name(kind));
 	switch (kind) {
 	case FAULT_REFUSE: target_resume_listening(target); break;
-	case FAULT_OUTAGE: hole_everything(target, false); break;
+	case FAULT_OUTAGE: back_on_air(target); break;
 	case FAULT_HANG: wake_up(target); break;
+	case FAULT_NEVER_REGISTER: target_may_register(target); break;
 	case FAULT_CLOCK_DRIFT: /* what it has gained by now stays */
 		faults->clock_shift_ns += fault_drift(target, faults->spec[kind]);
 		break;
@@ -158,7 +166,8 @@ static void moment(struct target *target, enum fault_kind kind)
 		target_power_on(target);
 		break;
 	case FAULT_HIT_DOWN:
-		if (target->state == TARGET_DOWN && fault_strike(target, kind))
+		if (target->state == TARGET_DOWN && !fault_active(target, FAULT_HANG) &&
+		    fault_strike(target, kind))
 			target_feel_hit_down(target);
 		break;
 	case FAULT_CLOCK_JUMP:
@@ -179,7 +188,7 @@ static void change(struct target *target, enum fault_kind kind, int64_t now_ns)
 			target_fault_off(target, kind);
 			return;
 		}
-		faults->due_ns[kind] = now_ns + draw_every(target, kind);
+		faults->due_ns[kind] = ns_plus(now_ns, draw_every(target, spec));
 		moment(target, kind);
 	} else if (!spec->has_every) {
 		target_fault_off(target, kind);
@@ -189,7 +198,7 @@ static void change(struct target *target, enum fault_kind kind, int64_t now_ns)
 		begin(target, kind);
 	} else {
 		faults->resting |= FAULT_BIT(kind);
-		faults->due_ns[kind] = now_ns + draw_every(target, kind);
+		faults->due_ns[kind] = ns_plus(now_ns, draw_every(target, spec));
 		end(target, kind);
 	}
 }
@@ -237,12 +246,12 @@ bool target_fault_on(struct target *target, const struct fault_spec *spec)
 	faults->armed |= FAULT_BIT(kind);
 	faults->until_ns[kind] = 0;
 	if (MOMENTS & FAULT_BIT(kind)) {
-		faults->due_ns[kind] = now + draw_every(target, kind);
+		faults->due_ns[kind] = ns_plus(now, draw_every(target, spec));
 		faults->until_ns[kind] = spec->for_ns > 0 ? now + spec->for_ns : 0;
 		target_say(target, EVENT_FAULT_ON, fault_name(kind));
 	} else if (spec->has_every) {
 		faults->resting |= FAULT_BIT(kind);
-		faults->due_ns[kind] = now + draw_every(target, kind);
+		faults->due_ns[kind] = ns_plus(now, draw_every(target, spec));
 	} else {
 		faults->due_ns[kind] = spec->for_ns > 0 ? now + spec->for_ns : 0;
 		begin(target, kind);
@@ -284,8 +293,7 @@ void target_faults_release(struct target *target)
 
 int64_t fault_drift(const struct target *target, const struct fault_spec *spec)
 {
-	int64_t elapsed =
-		target->env->loop->now_ns - target->faults->since_ns[FAULT_CLOCK_DRIFT];
+	int64_t elapsed = target->env->loop->now_ns - target->faults->since_ns[FAULT_CLOCK_DRIFT];
 
 	return (int64_t)((double)elapsed * spec->factor / 1e6);
 }

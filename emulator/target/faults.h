@@ -1,11 +1,11 @@
 /*
  * Faults: what a target does wrong when it is asked to.
  *
- * Purpose: every fault has a name, parameters, a probability, a duration and a seed; it comes from a
- * group's defaults, the timeline, or a control port, and acts the same. docs/FAULTS.md says of each
- * what a peer sees on the wire.
- * Units: ns, bytes. Ownership: a spec belongs to its config and outlives the targets that have it.
- * Errors: what cannot be armed (no room) is false. Threads: the target's.
+ * Purpose: every fault has a name, parameters, a probability, a duration and a seed; it comes from
+ * a group's defaults, the timeline, or a control port, and acts the same. docs/FAULTS.md says of
+ * each what a peer sees on the wire. Units: ns, bytes. Ownership: a spec belongs to its config and
+ * outlives the targets that have it. Errors: what cannot be armed (no room) is false. Threads: the
+ * target's.
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -18,65 +18,101 @@
 #include <stdint.h>
 
 /* Parameters that a fault may take, beside probability, for, every and seed. */
-#define FAULT_TIME 1u	 /* `time`: a distribution */
-#define FAULT_COUNT 2u	 /* `count` */
-#define FAULT_BYTES 4u	 /* `bytes` */
-#define FAULT_FACTOR 8u	 /* `factor` */
-#define FAULT_TEXT 16u	 /* `text` */
+#define FAULT_TIME 1u     /* `time`: a distribution */
+#define FAULT_COUNT 2u    /* `count` */
+#define FAULT_BYTES 4u    /* `bytes` */
+#define FAULT_FACTOR 8u   /* `factor` */
+#define FAULT_TEXT 16u    /* `text` */
 #define FAULT_ADDRESS 32u /* `address` */
-#define FAULT_BY 64u	 /* `by`: a duration that may be negative */
+#define FAULT_BY 64u      /* `by`: a duration that may be negative */
+
+/* What an answer has room for: such a text may come escaped, and twice in one line. */
+#define FAULT_TEXT_MAX 255
+#define FAULT_DEEP_MAX 30000
 
 /* kind, name, what it acts on, parameters, default time, count, bytes, factor, help */
-#define FAULT_KINDS(X)                                                                                            \
-	X(REFUSE, "refuse", NETWORK, 0, NULL, 0, 0, 0, "its port is closed: connections are refused")             \
-	X(SILENT, "silent", NETWORK, 0, NULL, 0, 0, 0, "accepts, reads, never answers")                           \
-	X(DELAY, "delay", NETWORK, FAULT_TIME, "200ms", 0, 0, 0, "answers late")                                  \
-	X(DROP, "drop", NETWORK, 0, NULL, 0, 0, 0, "an answer is not sent, the connection stays")                 \
-	X(CLOSE_BEFORE, "close_before", NETWORK, 0, NULL, 0, 0, 0, "closes instead of answering")                 \
-	X(CLOSE_MIDDLE, "close_middle", NETWORK, FAULT_FACTOR, NULL, 0, 0, 0.5, "sends this share, then closes")  \
-	X(RESET, "reset", NETWORK, 0, NULL, 0, 0, 0, "resets the connection instead of answering")                \
-	X(TRICKLE, "trickle", NETWORK, FAULT_TIME | FAULT_BYTES, "10ms", 0, 1, 0, "so few bytes at a time, so far apart") \
-	X(SPLIT, "split", NETWORK, FAULT_TIME | FAULT_COUNT, "20ms", 2, 0, 0, "an answer in so many pieces, so far apart") \
-	X(COALESCE, "coalesce", NETWORK, FAULT_TIME, "200ms", 0, 0, 0, "holds an answer for the next and sends both in one write; alone after this time") \
-	X(BANDWIDTH, "bandwidth", NETWORK, FAULT_BYTES, NULL, 0, 1000, 0, "so many bytes a second")               \
-	X(OUTAGE, "outage", NETWORK, 0, NULL, 0, 0, 0, "out of the Wi-Fi's range: packets vanish; all of a group at once") \
-	X(GARBAGE, "garbage", MESSAGE, FAULT_BYTES, NULL, 0, 64, 0, "random bytes instead of the answer")         \
-	X(CUT_JSON, "cut_json", MESSAGE, FAULT_FACTOR, NULL, 0, 0, 0.5, "this share of the JSON, then the newline") \
-	X(NO_NEWLINE, "no_newline", MESSAGE, 0, NULL, 0, 0, 0, "the answer without its newline")                  \
-	X(OVERSIZED, "oversized", MESSAGE, FAULT_BYTES, NULL, 0, 4096, 0, "an answer of so many bytes")           \
-	X(WRONG_ID, "wrong_id", MESSAGE, 0, NULL, 0, 0, 0, "an id that nobody sent")                              \
-	X(WRONG_TARGET_ID, "wrong_target_id", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0, "another target's id")          \
-	X(WRONG_TYPE, "wrong_type", MESSAGE, 0, NULL, 0, 0, 0, "the answer to another command")                   \
-	X(UPPER_TYPE, "upper_type", MESSAGE, 0, NULL, 0, 0, 0, "the type in capitals")                            \
-	X(DUPLICATE, "duplicate", MESSAGE, 0, NULL, 0, 0, 0, "the answer twice")                                  \
-	X(STALE, "stale", MESSAGE, 0, NULL, 0, 0, 0, "the previous answer once more, instead of this one")        \
-	X(BAD_UTF8, "bad_utf8", MESSAGE, 0, NULL, 0, 0, 0, "bytes in a text that are no UTF-8")                   \
-	X(DEEP, "deep", MESSAGE, FAULT_COUNT, NULL, 200, 0, 0, "data nested so deep")                             \
-	X(ERROR_LINE, "error_line", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0, "an error instead of the answer")         \
-	X(NEVER_REGISTER, "never_register", LIFE, 0, NULL, 0, 0, 0, "boots and stays silent")                     \
-	X(REGISTER_LATE, "register_late", LIFE, FAULT_TIME, "10s", 0, 0, 0, "waits this long before it registers") \
-	X(REGISTER_TWICE, "register_twice", LIFE, 0, NULL, 0, 0, 0, "registers, and at once again")               \
-	X(REGISTER_AS, "register_as", LIFE, FAULT_TEXT, NULL, 0, 0, 0, "registers under another id")              \
-	X(REGISTER_FROM, "register_from", LIFE, FAULT_ADDRESS, NULL, 0, 0, 0, "registers from another address")   \
-	X(REGISTER_STORM, "register_storm", LIFE, FAULT_TIME | FAULT_COUNT, "10ms", 50, 0, 0, "registers so many times, so far apart") \
-	X(REBOOT, "reboot", LIFE, 0, NULL, 0, 0, 0, "reboots, every so often")                                    \
-	X(CRASH_ACTIVE, "crash_after_activation", LIFE, 0, NULL, 0, 0, 0, "dies when an activation ends, as today's firmware") \
-	X(HANG, "hang", LIFE, 0, NULL, 0, 0, 0, "its program stands still; afterwards it goes on where it was")   \
-	X(OUT_OF_MEMORY, "out_of_memory", LIFE, FAULT_COUNT, NULL, 100, 0, 0, "dies after so many commands")      \
-	X(JAM, "jam", MECHANICS, 0, NULL, 0, 0, 0, "the servo is driven, the target does not move")               \
-	X(SLOW, "slow", MECHANICS, FAULT_FACTOR, NULL, 0, 0, 3, "moves take so many times as long")               \
-	X(BOUNCE, "bounce", MECHANICS, FAULT_TIME | FAULT_COUNT, "80ms", 1, 0, 0, "having stood up it falls and rises again") \
-	X(SILENT_MOVE, "silent_move", MECHANICS, 0, NULL, 0, 0, 0, "moves without answering")                     \
-	X(NO_MOVE, "no_move", MECHANICS, 0, NULL, 0, 0, 0, "answers without moving")                              \
-	X(LATE_MOVE, "late_move", MECHANICS, FAULT_TIME, "1s", 0, 0, 0, "begins to move this much later")         \
-	X(WEAR, "wear", MECHANICS, FAULT_FACTOR, NULL, 0, 0, 0.01, "each move takes this share longer than the one before") \
-	X(SENSOR_DEAD, "sensor_dead", SENSOR, 0, NULL, 0, 0, 0, "feels no hit")                                   \
-	X(SENSOR_STUCK, "sensor_stuck", SENSOR, 0, NULL, 0, 0, 0, "feels a hit as soon as it looks")              \
-	X(GHOST_HIT, "ghost_hit", SENSOR, FAULT_TIME, "uniform(0s, 3s)", 0, 0, 0, "feels a hit that nobody made, this long into an activation") \
-	X(HIT_DOWN, "hit_while_down", SENSOR, 0, NULL, 0, 0, 0, "feels hits while it lies, every so often")       \
-	X(CLOCK_OFFSET, "clock_offset", CLOCK, FAULT_BY, NULL, 0, 0, 0, "its clock is off by this")               \
-	X(CLOCK_DRIFT, "clock_drift", CLOCK, FAULT_FACTOR, NULL, 0, 0, 50, "its clock runs so many ppm too fast (or slow)") \
-	X(CLOCK_JUMP, "clock_jump", CLOCK, FAULT_BY, NULL, 0, 0, 0, "its clock jumps by this, every so often")
+#define FAULT_KINDS(X)                                                                             \
+	X(REFUSE, "refuse", NETWORK, 0, NULL, 0, 0, 0,                                             \
+	  "its port is closed: connections are refused")                                           \
+	X(SILENT, "silent", NETWORK, 0, NULL, 0, 0, 0, "accepts, reads, never answers")            \
+	X(DELAY, "delay", NETWORK, FAULT_TIME, "200ms", 0, 0, 0, "answers late")                   \
+	X(DROP, "drop", NETWORK, 0, NULL, 0, 0, 0, "an answer is not sent, the connection stays")  \
+	X(CLOSE_BEFORE, "close_before", NETWORK, 0, NULL, 0, 0, 0, "closes instead of answering")  \
+	X(CLOSE_MIDDLE, "close_middle", NETWORK, FAULT_FACTOR, NULL, 0, 0, 0.5,                    \
+	  "sends this share, then closes")                                                         \
+	X(RESET, "reset", NETWORK, 0, NULL, 0, 0, 0, "resets the connection instead of answering") \
+	X(TRICKLE, "trickle", NETWORK, FAULT_TIME | FAULT_BYTES, "10ms", 0, 1, 0,                  \
+	  "so few bytes at a time, so far apart")                                                  \
+	X(SPLIT, "split", NETWORK, FAULT_TIME | FAULT_COUNT, "20ms", 2, 0, 0,                      \
+	  "an answer in so many pieces, so far apart")                                             \
+	X(COALESCE, "coalesce", NETWORK, FAULT_TIME, "200ms", 0, 0, 0,                             \
+	  "holds an answer for the next and sends both in one write; alone after this time")       \
+	X(BANDWIDTH, "bandwidth", NETWORK, FAULT_BYTES, NULL, 0, 1000, 0,                          \
+	  "so many bytes a second")                                                                \
+	X(OUTAGE, "outage", NETWORK, 0, NULL, 0, 0, 0,                                             \
+	  "out of the Wi-Fi's range: packets vanish; all of a group at once")                      \
+	X(GARBAGE, "garbage", MESSAGE, FAULT_BYTES, NULL, 0, 64, 0,                                \
+	  "random bytes instead of the answer")                                                    \
+	X(CUT_JSON, "cut_json", MESSAGE, FAULT_FACTOR, NULL, 0, 0, 0.5,                            \
+	  "this share of the JSON, then the newline")                                              \
+	X(NO_NEWLINE, "no_newline", MESSAGE, 0, NULL, 0, 0, 0, "the answer without its newline")   \
+	X(OVERSIZED, "oversized", MESSAGE, FAULT_BYTES, NULL, 0, 4096, 0,                          \
+	  "an answer of so many bytes")                                                            \
+	X(WRONG_ID, "wrong_id", MESSAGE, 0, NULL, 0, 0, 0, "an id that nobody sent")               \
+	X(WRONG_TARGET_ID, "wrong_target_id", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0,                  \
+	  "another target's id")                                                                   \
+	X(WRONG_TYPE, "wrong_type", MESSAGE, 0, NULL, 0, 0, 0, "the answer to another command")    \
+	X(UPPER_TYPE, "upper_type", MESSAGE, 0, NULL, 0, 0, 0, "the type in capitals")             \
+	X(DUPLICATE, "duplicate", MESSAGE, 0, NULL, 0, 0, 0, "the answer twice")                   \
+	X(STALE, "stale", MESSAGE, 0, NULL, 0, 0, 0,                                               \
+	  "the previous answer once more, instead of this one")                                    \
+	X(BAD_UTF8, "bad_utf8", MESSAGE, 0, NULL, 0, 0, 0, "bytes in a text that are no UTF-8")    \
+	X(DEEP, "deep", MESSAGE, FAULT_COUNT, NULL, 200, 0, 0, "data nested so deep")              \
+	X(ERROR_LINE, "error_line", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0,                            \
+	  "an error instead of the answer")                                                        \
+	X(NEVER_REGISTER, "never_register", LIFE, 0, NULL, 0, 0, 0, "boots and stays silent")      \
+	X(REGISTER_LATE, "register_late", LIFE, FAULT_TIME, "10s", 0, 0, 0,                        \
+	  "waits this long before it registers")                                                   \
+	X(REGISTER_TWICE, "register_twice", LIFE, 0, NULL, 0, 0, 0,                                \
+	  "registers, and at once again")                                                          \
+	X(REGISTER_AS, "register_as", LIFE, FAULT_TEXT, NULL, 0, 0, 0,                             \
+	  "registers under another id")                                                            \
+	X(REGISTER_FROM, "register_from", LIFE, FAULT_ADDRESS, NULL, 0, 0, 0,                      \
+	  "registers from another address")                                                        \
+	X(REGISTER_STORM, "register_storm", LIFE, FAULT_TIME | FAULT_COUNT, "10ms", 50, 0, 0,      \
+	  "registers so many times, so far apart")                                                 \
+	X(REBOOT, "reboot", LIFE, 0, NULL, 0, 0, 0, "reboots, every so often")                     \
+	X(CRASH_ACTIVE, "crash_after_activation", LIFE, 0, NULL, 0, 0, 0,                          \
+	  "dies when an activation ends, as today's firmware")                                     \
+	X(HANG, "hang", LIFE, 0, NULL, 0, 0, 0,                                                    \
+	  "its program stands still; afterwards it goes on where it was")                          \
+	X(OUT_OF_MEMORY, "out_of_memory", LIFE, FAULT_COUNT, NULL, 100, 0, 0,                      \
+	  "dies after so many commands")                                                           \
+	X(JAM, "jam", MECHANICS, 0, NULL, 0, 0, 0,                                                 \
+	  "the servo is driven, the target does not move")                                         \
+	X(SLOW, "slow", MECHANICS, FAULT_FACTOR, NULL, 0, 0, 3,                                    \
+	  "moves take so many times as long")                                                      \
+	X(BOUNCE, "bounce", MECHANICS, FAULT_TIME | FAULT_COUNT, "80ms", 1, 0, 0,                  \
+	  "having stood up it falls and rises again")                                              \
+	X(SILENT_MOVE, "silent_move", MECHANICS, 0, NULL, 0, 0, 0, "moves without answering")      \
+	X(NO_MOVE, "no_move", MECHANICS, 0, NULL, 0, 0, 0, "answers without moving")               \
+	X(LATE_MOVE, "late_move", MECHANICS, FAULT_TIME, "1s", 0, 0, 0,                            \
+	  "begins to move this much later")                                                        \
+	X(WEAR, "wear", MECHANICS, FAULT_FACTOR, NULL, 0, 0, 0.01,                                 \
+	  "each move takes this share longer than the one before")                                 \
+	X(SENSOR_DEAD, "sensor_dead", SENSOR, 0, NULL, 0, 0, 0, "feels no hit")                    \
+	X(SENSOR_STUCK, "sensor_stuck", SENSOR, 0, NULL, 0, 0, 0,                                  \
+	  "feels a hit as soon as it looks")                                                       \
+	X(GHOST_HIT, "ghost_hit", SENSOR, FAULT_TIME, "uniform(0s, 3s)", 0, 0, 0,                  \
+	  "feels a hit that nobody made, this long into an activation")                            \
+	X(HIT_DOWN, "hit_while_down", SENSOR, 0, NULL, 0, 0, 0,                                    \
+	  "feels hits while it lies, every so often")                                              \
+	X(CLOCK_OFFSET, "clock_offset", CLOCK, FAULT_BY, NULL, 0, 0, 0,                            \
+	  "its clock is off by this")                                                              \
+	X(CLOCK_DRIFT, "clock_drift", CLOCK, FAULT_FACTOR, NULL, 0, 0, 50,                         \
+	  "its clock runs so many ppm too fast (or slow)")                                         \
+	X(CLOCK_JUMP, "clock_jump", CLOCK, FAULT_BY, NULL, 0, 0, 0,                                \
+	  "its clock jumps by this, every so often")
 
 enum fault_kind {
 #define X(kind, name, category, params, time, count, bytes, factor, help) FAULT_##kind,
@@ -110,12 +146,12 @@ const char *fault_name(enum fault_kind kind);
 extern const char *const fault_names[]; /* NULL-terminated, for SETTING_WORD */
 
 struct fault_spec {
-	int kind; /* enum fault_kind */
+	int kind;           /* enum fault_kind */
 	double probability; /* at each occasion; of a condition (refuse, hang, outage ...): once */
-	int64_t for_ns;	    /* 0: until it is turned off */
+	int64_t for_ns;     /* 0: until it is turned off */
 	bool has_every;
 	struct dist every; /* comes so often and stays `for`; of reboots, jumps: between two */
-	int64_t seed;	   /* 0: the run's */
+	int64_t seed;      /* 0: the run's */
 	bool has_time, has_count, has_bytes, has_factor, has_text, has_address, has_by;
 	struct dist time;
 	int64_t count, bytes, by_ns;

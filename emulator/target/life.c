@@ -4,8 +4,8 @@
 #include <errno.h>
 
 static const char *const state_names[TARGET_STATES] = {
-	[TARGET_OFF] = "off",	      [TARGET_BOOTING] = "booting", [TARGET_DOWN] = "down",
-	[TARGET_RISING] = "rising",   [TARGET_UP] = "up",	    [TARGET_ACTIVE] = "active",
+	[TARGET_OFF] = "off",         [TARGET_BOOTING] = "booting", [TARGET_DOWN] = "down",
+	[TARGET_RISING] = "rising",   [TARGET_UP] = "up",           [TARGET_ACTIVE] = "active",
 	[TARGET_FALLING] = "falling", [TARGET_GONE] = "gone",
 };
 

@@ -45,6 +45,13 @@ static bool is_jammed(const struct target *target)
 
 /* ---- durations ---- */
 
+static int64_t times(int64_t ns, double factor)
+{
+	double product = (double)ns * factor;
+
+	return product < 0 ? 0 : product < 0x1p62 ? (int64_t)product : INT64_C(1) << 62;
+}
+
 static int64_t with_faults(struct target *target, int64_t ns)
 {
 	const struct fault_spec *spec;
@@ -52,25 +59,24 @@ static int64_t with_faults(struct target *target, int64_t ns)
 	if (target->faults == NULL)
 		return ns;
 	if ((spec = fault_strikes(target, FAULT_SLOW)) != NULL)
-		ns = (int64_t)((double)ns * spec->factor);
+		ns = times(ns, spec->factor);
 	if (fault_active(target, FAULT_WEAR)) {
 		spec = target->faults->spec[FAULT_WEAR];
-		double worn = 1 + spec->factor * target->faults->moves++;
-		ns = worn > 0 ? (int64_t)((double)ns * worn) : 0;
+		ns = times(ns, 1 + spec->factor * target->faults->moves++);
 	}
 	return ns;
 }
 
 static int64_t draw_rise(struct target *target)
 {
-	return with_faults(target, dist_draw(&target->group->rise,
-					     target_draw(target, RNG_RISE, DRAW_RISE)));
+	return with_faults(
+		target, dist_draw(&target->group->rise, target_draw(target, RNG_RISE, DRAW_RISE)));
 }
 
 static int64_t draw_fall(struct target *target)
 {
-	return with_faults(target, dist_draw(&target->group->fall,
-					     target_draw(target, RNG_FALL, DRAW_FALL)));
+	return with_faults(
+		target, dist_draw(&target->group->fall, target_draw(target, RNG_FALL, DRAW_FALL)));
 }
 
 /* ---- lying down ---- */
@@ -94,6 +100,18 @@ static void lie(struct target *target)
 	target_say(target, EVENT_DOWN, NULL);
 }
 
+static void report(struct target *target)
+{
+	if (target->group->report_hit != TARGET_REPORT_HTTP)
+		return;
+	if (fault_active(target, FAULT_OUTAGE)) {
+		target->env->totals.hit_reports_failed++;
+		target_say(target, EVENT_HIT_REPORT_FAILED, "no network");
+		return;
+	}
+	target_report_hit(target);
+}
+
 static void fallen(struct timer *timer, int64_t now_ns)
 {
 	struct target *target = target_of(timer);
@@ -107,6 +125,8 @@ static void fallen(struct timer *timer, int64_t now_ns)
 		target_answer_late(target, &move);
 	else if (fault_strikes(target, FAULT_CRASH_ACTIVE))
 		target_crash(target, "reporting the hit is not implemented");
+	else if (target->felt_hit)
+		report(target);
 	if (target_in_service(target))
 		finish(target);
 }
@@ -117,7 +137,8 @@ static void fall(struct target *target)
 		target_become(target, TARGET_FALLING);
 		target_say(target, EVENT_FALLING, NULL);
 	} else if (target->state == TARGET_ACTIVE) {
-		/* Jammed upright at the end of an activation: it stays up, and is active no more. */
+		/* Jammed upright at the end of an activation: it stays up, and is active no more.
+		 */
 		target_become(target, TARGET_UP);
 	}
 	wait_ns(target, draw_fall(target), fallen);
@@ -133,9 +154,8 @@ static void hit_noticed(struct timer *timer, int64_t now_ns)
 		return;
 	target->env->totals.hits++;
 	target_tell(target, EVENT_HIT, 0, now_ns - target->active_since_ns, NULL, 0);
+	target->felt_hit = true; /* it lies down, then it reports */
 	fall(target);
-	if (target->group->report_hit == TARGET_REPORT_HTTP)
-		target_report_hit(target);
 }
 
 static void time_is_up(struct timer *timer, int64_t now_ns)
@@ -200,6 +220,7 @@ static void be_active(struct target *target)
 
 	if (!is_jammed(target) || target->up)
 		target_become(target, TARGET_ACTIVE);
+	target->felt_hit = false;
 	target->active_since_ns = target->env->loop->now_ns;
 	target->env->totals.activations++;
 	target_tell(target, EVENT_ACTIVE, 0, move.duration_ns, NULL, 0);
@@ -238,8 +259,7 @@ void target_feel_hit_down(struct target *target)
 {
 	target->env->totals.hits++;
 	target_say(target, EVENT_HIT, "while down");
-	if (target->group->report_hit == TARGET_REPORT_HTTP)
-		target_report_hit(target);
+	report(target);
 }
 
 /* ---- standing up ---- */
@@ -319,7 +339,7 @@ static void risen(struct timer *timer, int64_t now_ns)
 		bool rose = target->state == TARGET_RISING;
 		arrive(target);
 		if (rose && (spec = fault_strikes(target, FAULT_BOUNCE)) != NULL)
-			target->faults->bounces_left = (uint16_t)spec->count;
+			target->faults->bounces_left = (uint32_t)spec->count;
 	}
 	if (!bounce(target))
 		stand(target);
@@ -384,6 +404,8 @@ void target_mechanics_init(struct target *target)
 void target_mechanics_reset(struct target *target)
 {
 	timer_cancel(&target->env->loop->timers, &target->mechanics);
+	if (target->faults != NULL)
+		target->faults->bounces_left = 0;
 	for (; target->queue_len > 0; target->queue_len--) {
 		struct target_move *move = current(target);
 		if (move->reply != NULL)

@@ -18,7 +18,7 @@ enum { DRAW_BOOT, DRAW_RISE, DRAW_FALL, DRAW_ACTIVATION };
 /* The longest line that it writes: a name, or what a fault says instead, and a peer's id. */
 #define TARGET_LINE_MAX 4096
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* An answer that waits for its movement (reply = "done"). */
 struct target_late_reply {
@@ -33,10 +33,10 @@ struct served {
 	struct target *target;
 	struct net_conn *next, *prev;
 	struct held *held; /* units that a fault keeps back */
-	uint16_t late;	   /* answers that are still to come */
-	bool ended;	   /* the peer sends no more */
-	bool silent;	   /* a fault: whatever comes is taken and forgotten */
-	bool gone;	   /* closed, though its memory stands to the end of the turn */
+	uint16_t late;     /* answers that are still to come */
+	bool ended;        /* the peer sends no more */
+	bool silent;       /* a fault: whatever comes is taken and forgotten */
+	bool gone;         /* closed, though its memory stands to the end of the turn */
 };
 _Static_assert(sizeof(struct served) <= NET_SESSION_BYTES, "a session fits its connection");
 
@@ -127,7 +127,8 @@ static inline int64_t target_wall_ns(const struct target *target)
 }
 
 /* fault_answer.c */
-void target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *answer);
+/* False: the answer is longer than any may be; nothing was sent. */
+bool target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *answer);
 void target_drop_held(struct net_conn *conn);
 /* An outage is over: what it kept back goes out. */
 void target_resume_held(struct net_conn *conn);
@@ -151,6 +152,13 @@ void target_may_register(struct target *target);
 void target_wake_registration(struct target *target);
 
 /* serve.c */
+static inline void target_count_answer(struct target *target, enum qn_snyper_type type)
+{
+	if (type == QN_SNYPER_ERROR)
+		target->env->totals.errors_answered++;
+	else
+		target->env->totals.answers++;
+}
 bool target_accept(struct net_listener *listener, struct net_conn *conn);
 void target_drop_connections(struct target *target);
 void target_answer_late(struct target *target, const struct target_move *move);

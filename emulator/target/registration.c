@@ -3,8 +3,8 @@
 #include <assert.h>
 
 /*
- * Registration: asked over a connection of its own, closed when it is answered; tried again less and
- * less often; said anew every so often, or when nobody has spoken to the target for a while.
+ * Registration: asked over a connection of its own, closed when it is answered; tried again less
+ * and less often; said anew every so often, or when nobody has spoken to the target for a while.
  */
 
 struct registering {
@@ -51,8 +51,8 @@ static int64_t next_registration(const struct target *target)
 	if (group->reregister_every_ns > 0)
 		next = target->registered_ns + group->reregister_every_ns;
 	if (group->reregister_silence_ns > 0) {
-		int64_t heard = target->heard_ns > target->registered_ns ? target->heard_ns :
-									   target->registered_ns;
+		int64_t heard = target->heard_ns > target->registered_ns ? target->heard_ns
+									 : target->registered_ns;
 		if (heard + group->reregister_silence_ns < next)
 			next = heard + group->reregister_silence_ns;
 	}
@@ -121,7 +121,7 @@ static bool register_more(struct target *target)
 	if (faults->storm_left == 0 && !faults->registered_twice &&
 	    (spec = fault_strikes(target, FAULT_REGISTER_STORM)) != NULL) {
 		faults->storm_left = (uint32_t)spec->count - 1; /* this one was the first */
-		faults->registered_twice = true;		/* one storm a boot */
+		faults->registered_twice = true;                /* one storm a boot */
 	}
 	if (faults->storm_left > 0 && fault_active(target, FAULT_REGISTER_STORM)) {
 		faults->storm_left--;
@@ -197,8 +197,8 @@ static void register_over(struct net_conn *conn, enum qn_snyper_asker_state how)
 	if (how == QN_SNYPER_ANSWERED)
 		registration_done(target);
 	else if (how == QN_SNYPER_BAD)
-		registration_failed(
-			target, qn_snyper_reason_name((enum qn_snyper_reason)r->asker.reason));
+		registration_failed(target,
+				    qn_snyper_reason_name((enum qn_snyper_reason)r->asker.reason));
 	else
 		registration_failed(target, "closed without an answer");
 }
@@ -211,8 +211,8 @@ static size_t register_received(struct net_conn *conn, const char *bytes, size_t
 
 	if (hangs(r->target))
 		return 0; /* read when it wakes up */
-	enum qn_snyper_asker_state state =
-		qn_snyper_asker_read(&r->asker, bytes, len, fresh, &taken, &answer);
+	enum qn_snyper_asker_state state = qn_snyper_asker_read(&r->asker, bytes, len, fresh,
+								&taken, &answer);
 	if (state == QN_SNYPER_ANSWERED || state == QN_SNYPER_BAD)
 		register_over(conn, state);
 	return taken;

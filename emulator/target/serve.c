@@ -9,15 +9,18 @@
 static void send_answer(struct net_conn *conn, const struct qn_snyper_out *answer)
 {
 	struct target *target = served_of(conn)->target;
-	char line[QN_SNYPER_TYPICAL], long_line[4096];
+	char line[QN_SNYPER_TYPICAL], long_line[TARGET_LINE_MAX];
+	char *at = line;
+	size_t len;
 
-	if (target->faults != NULL && target->faults->active != 0) {
-		target_answer_faulty(conn, answer);
+	/* Nor may it overtake what a fault, now over, still holds. */
+	if (target->faults != NULL &&
+	    (target->faults->active != 0 || served_of(conn)->held != NULL)) {
+		if (!target_answer_faulty(conn, answer))
+			target_say(target, EVENT_BAD_LINE, "an id too long to be answered");
 		return;
 	}
-	size_t len = qn_snyper_write(target->group->profile, answer, line, sizeof(line));
-	char *at = line;
-
+	len = qn_snyper_write(target->group->profile, answer, line, sizeof(line));
 	if (len == 0) { /* a long id or name */
 		at = long_line;
 		len = qn_snyper_write(target->group->profile, answer, at, sizeof(long_line));
@@ -26,10 +29,7 @@ static void send_answer(struct net_conn *conn, const struct qn_snyper_out *answe
 		target_say(target, EVENT_BAD_LINE, "an id too long to be answered");
 		return;
 	}
-	if (answer->type == QN_SNYPER_ERROR)
-		target->env->totals.errors_answered++;
-	else
-		target->env->totals.answers++;
+	target_count_answer(target, answer->type);
 	target_tell(target, EVENT_ANSWER, (uint8_t)answer->type, 0, at, len);
 	net_send(conn, at, len);
 }
@@ -45,8 +45,7 @@ static struct qn_snyper_out answer_of(const struct target *target, enum qn_snype
 
 static void answer_error(struct net_conn *conn, struct qn_text id, struct qn_text error)
 {
-	struct qn_snyper_out answer =
-		answer_of(served_of(conn)->target, QN_SNYPER_ERROR, id);
+	struct qn_snyper_out answer = answer_of(served_of(conn)->target, QN_SNYPER_ERROR, id);
 
 	answer.error = error;
 	send_answer(conn, &answer);
@@ -125,9 +124,10 @@ static void serve_move(struct net_conn *conn, const struct qn_snyper_message *re
 		return;
 	}
 	bool moves = fault_strikes(target, FAULT_NO_MOVE) == NULL;
+	bool answers = fault_strikes(target, FAULT_SILENT_MOVE) == NULL;
 	if (target->group->reply == TARGET_REPLY_DONE && moves) {
-		move.reply = keep_reply(conn, request);
-		if (move.reply == NULL) {
+		move.reply = answers ? keep_reply(conn, request) : NULL;
+		if (answers && move.reply == NULL) {
 			answer_error(conn, (struct qn_text){ NULL, 0 },
 				     (struct qn_text){ "Out of memory", 13 });
 			return;
@@ -135,12 +135,12 @@ static void serve_move(struct net_conn *conn, const struct qn_snyper_message *re
 		target_enqueue(target, &move);
 		return;
 	}
-	struct qn_snyper_out answer =
-		answer_of(target, qn_snyper_answer_to(request->type), request->id);
+	struct qn_snyper_out answer = answer_of(target, qn_snyper_answer_to(request->type),
+						request->id);
 	answer.duration = request->duration;
 	answer.done = target->group->reply == TARGET_REPLY_DONE;
 	/* It answers, then moves. */
-	if (!fault_strikes(target, FAULT_SILENT_MOVE))
+	if (answers)
 		send_answer(conn, &answer);
 	if (moves)
 		target_enqueue(target, &move);
@@ -155,7 +155,7 @@ static void serve(struct net_conn *conn, const struct qn_snyper_message *request
 	target->heard_ns = target->env->loop->now_ns;
 	target_tell(target, EVENT_COMMAND, (uint8_t)request->type, 0, line.at, line.len);
 	if (fault_active(target, FAULT_OUT_OF_MEMORY) &&
-	    ++target->faults->commands >= target->faults->spec[FAULT_OUT_OF_MEMORY]->count) {
+	    ++target->faults->commands > target->faults->spec[FAULT_OUT_OF_MEMORY]->count) {
 		fault_strike(target, FAULT_OUT_OF_MEMORY);
 		target_crash(target, "out of memory");
 		return;
@@ -172,10 +172,10 @@ static void refuse(struct net_conn *conn, const struct qn_snyper_message *messag
 		   const struct qn_fault *fault)
 {
 	char space[64];
-	struct qn_text error = fault->code == QN_OK ?
-				       qn_snyper_unsupported(QN_SNYPER_TARGET, message->type, space,
-							     sizeof(space)) :
-				       (struct qn_text){ fault->text, strlen(fault->text) };
+	struct qn_text error = fault->code == QN_OK
+				       ? qn_snyper_unsupported(QN_SNYPER_TARGET, message->type,
+							       space, sizeof(space))
+				       : (struct qn_text){ fault->text, strlen(fault->text) };
 
 	answer_error(conn, fault->code == QN_OK ? message->id : (struct qn_text){ NULL, 0 }, error);
 }
@@ -225,12 +225,13 @@ void target_leave(struct net_conn *conn, bool reset)
 		net_close(conn);
 }
 
-/* The peer has said its last; do we still owe it something? */
+/* The peer has said its last; do we still owe it something, or were we not there to read it? */
 void target_leave_if_done(struct net_conn *conn)
 {
 	const struct served *served = served_of(conn);
 
-	if (!served->gone && served->ended && served->late == 0 && served->held == NULL)
+	if (!served->gone && served->ended && served->late == 0 && served->held == NULL &&
+	    !fault_active(served->target, FAULT_HANG))
 		target_leave(conn, false);
 }
 
@@ -272,9 +273,9 @@ static size_t served_received(struct net_conn *conn, const char *bytes, size_t l
 	for (;;) {
 		size_t taken;
 		size_t from = fresh > done ? fresh - done : 0;
-		enum qn_snyper_step step =
-			qn_snyper_answerer_next(&served->answerer, bytes + done, len - done, from,
-						&taken, &message, &fault);
+		enum qn_snyper_step step = qn_snyper_answerer_next(&served->answerer, bytes + done,
+								   len - done, from, &taken,
+								   &message, &fault);
 		struct qn_text line = { bytes + done, taken };
 		done += taken;
 		switch (step) {
@@ -303,8 +304,7 @@ static void served_ended(struct net_conn *conn, const char *rest, size_t len)
 	(void)rest; /* a line without its newline gets no answer */
 	(void)len;
 	served->ended = true;
-	if (!fault_active(served->target, FAULT_HANG))
-		target_leave_if_done(conn);
+	target_leave_if_done(conn);
 }
 
 static void served_closed(struct net_conn *conn, int error)
@@ -329,6 +329,9 @@ bool target_accept(struct net_listener *listener, struct net_conn *conn)
 		target_say(target, EVENT_CONN_REFUSED, NULL);
 		return false;
 	}
+	/* It had connected before the outage began, and was not accepted yet. */
+	if (fault_active(target, FAULT_OUTAGE))
+		net_hole_conn(conn, true);
 	conn->handler = &served_handler;
 	served->target = target;
 	served->silent = fault_strikes(target, FAULT_SILENT) != NULL;

@@ -21,14 +21,14 @@
 #include "proto/snyper/session.h"
 
 enum target_state {
-	TARGET_OFF,	    /* no power */
-	TARGET_BOOTING,	    /* power, not registered yet (or trying again) */
-	TARGET_DOWN,	    /* in service; lies */
+	TARGET_OFF,     /* no power */
+	TARGET_BOOTING, /* power, not registered yet (or trying again) */
+	TARGET_DOWN,    /* in service; lies */
 	TARGET_RISING,
 	TARGET_UP,
-	TARGET_ACTIVE,	    /* stands and polls its sensor */
+	TARGET_ACTIVE, /* stands and polls its sensor */
 	TARGET_FALLING,
-	TARGET_GONE,	    /* crashed, or gave up: only a reboot helps */
+	TARGET_GONE, /* crashed, or gave up: only a reboot helps */
 	TARGET_STATES,
 };
 const char *target_state_name(enum target_state state);
@@ -62,8 +62,8 @@ struct target_group {
 /* Counters of all targets of a process together. */
 struct target_totals {
 	uint64_t by_state[TARGET_STATES];
-	uint64_t registered;	   /* targets that hold a registration */
-	uint64_t lost;		   /* had one, and are gone without anybody's wish */
+	uint64_t registered; /* targets that hold a registration */
+	uint64_t lost;       /* had one, and are gone without anybody's wish */
 	uint64_t registrations, register_failures;
 	uint64_t commands[QN_SNYPER_TYPES];
 	uint64_t answers, errors_answered, bad_lines, queue_full, conn_refused, listen_failed;
@@ -78,7 +78,7 @@ struct target_env {
 	uint64_t seed;
 	struct target_totals totals;
 	struct pool late_replies; /* of reply = "done" */
-	int last_listen_error;	  /* for the one message that explains it */
+	int last_listen_error;    /* for the one message that explains it */
 	/* Of faults; empty until target_env_reserve_faults(). */
 	struct pool faults, held;
 	struct buffers buffers;
@@ -95,24 +95,24 @@ struct target_move {
 };
 
 struct target {
-	struct timer life;  /* boot, registration retry, re-registration */
+	struct timer life; /* boot, registration retry, re-registration */
 	struct timer mechanics;
 	struct target_env *env;
 	const struct target_group *group;
 	const char *name;
 	struct net_listener *listener;
 	struct net_conn *registering;
-	struct net_conn *serving; /* list of accepted connections */
-	struct target_move *queue; /* ring of group->queue_max */
+	struct net_conn *serving;     /* list of accepted connections */
+	struct target_move *queue;    /* ring of group->queue_max */
 	struct target_faults *faults; /* NULL: it never had any */
 	uint32_t ip, number;
 	uint32_t name_len;
 	uint8_t state;
 	bool registered, up, busy;
 	bool register_now; /* whatever the silence says */
-	bool felt_hit;	   /* in the activation under way */
+	bool felt_hit;     /* in the activation under way */
 	uint16_t queue_head, queue_len, connections;
-	uint32_t tries;	 /* of the registration under way */
+	uint32_t tries;    /* of the registration under way */
 	uint32_t draws[4]; /* boots, rises, falls, activations so far */
 	int64_t active_since_ns;
 	int64_t heard_ns, registered_ns; /* the last command; when it last tried to register */

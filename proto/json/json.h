@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Nesting that a reader can be asked to allow: one bit of state a level. */
 #define QN_JSON_DEPTH_MAX 512
@@ -132,13 +133,27 @@ struct qn_json_writer {
 	bool full;
 };
 
-void qn_json_writer_init(struct qn_json_writer *writer, char *buffer, size_t cap);
+static inline void qn_json_writer_init(struct qn_json_writer *writer, char *buffer, size_t cap)
+{
+	writer->at = writer->start = buffer;
+	writer->end = buffer + cap;
+	writer->full = false;
+}
 static inline size_t qn_json_written(const struct qn_json_writer *writer)
 {
 	return (size_t)(writer->at - writer->start);
 }
 /* Bytes as they are. */
-void qn_json_put(struct qn_json_writer *writer, const char *bytes, size_t len);
+static inline void qn_json_put(struct qn_json_writer *writer, const char *bytes, size_t len)
+{
+	if (writer->full || (size_t)(writer->end - writer->at) < len) {
+		writer->full = true;
+		return;
+	}
+	if (len > 0)
+		memcpy(writer->at, bytes, len);
+	writer->at += len;
+}
 #define qn_json_put_literal(writer, literal) qn_json_put(writer, literal, sizeof(literal) - 1)
 /*
  * A quoted string out of plain UTF-8. ascii: as CPython writes, all but printable ASCII as \uXXXX

@@ -2,24 +2,6 @@
 #include "proto/swar.h"
 #include "proto/utf8.h"
 
-void qn_json_writer_init(struct qn_json_writer *writer, char *buffer, size_t cap)
-{
-	writer->at = writer->start = buffer;
-	writer->end = buffer + cap;
-	writer->full = false;
-}
-
-void qn_json_put(struct qn_json_writer *writer, const char *bytes, size_t len)
-{
-	if (writer->full || (size_t)(writer->end - writer->at) < len) {
-		writer->full = true;
-		return;
-	}
-	if (len > 0)
-		memcpy(writer->at, bytes, len);
-	writer->at += len;
-}
-
 static void put_byte(struct qn_json_writer *writer, char byte)
 {
 	if (writer->full || writer->at == writer->end) {

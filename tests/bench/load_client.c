@@ -36,10 +36,7 @@ static void print_slice(const struct meter *meter)
 	fflush(stdout);
 }
 
-/*
- * Connections of both sides are opened by turns: what is opened last stands first in the kernel's
- * hash chains, and is found sooner (3 % with 9,000 a side).
- */
+/* By turns: opened one side after the other, the later side was 3 % faster with 9,000 each. */
 static void open_kept(const struct plan *plan, struct kept *kept[2])
 {
 	for (size_t side = 0; side < plan->n_sides; side++)

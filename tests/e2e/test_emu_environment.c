@@ -123,8 +123,10 @@ Test(emu_environment, no_right_to_low_ports)
 {
 	const struct process_options options = { .no_low_ports = true };
 
-	if (low_ports_are_free())
+	if (low_ports_are_free()) {
+		e2e_end();
 		cr_skip("this machine gives ports below 1024 to everybody");
+	}
 	e2e_file("master.cfg", "master = { listen = { host = \"@A.0.1\"; port = 80; }; };");
 	struct process *master = EMU_WITH(&options, "run", "@D/master.cfg");
 	emu_expect_code(master, 3);
@@ -174,8 +176,10 @@ Test(emu_environment, a_low_soft_limit_is_raised)
 	struct rlimit limit;
 
 	cr_assert(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-	if (limit.rlim_max < 1000)
-		cr_skip("the hard limit here is below 1,000");
+	if (limit.rlim_max < 1400) {
+		e2e_end();
+		cr_skip("the hard limit here is below 1,400");
+	}
 	e2e_file("both.cfg", FLEET("count = 500; addresses = \"@A.1.0-@A.9.255\";") MASTER);
 	struct process *emu = EMU_WITH(&options, "run", "@D/both.cfg", "--json", "--log",
 				       "/dev/stderr");
@@ -217,7 +221,7 @@ Test(emu_environment, a_full_disk_under_the_log)
 	e2e_file("both.cfg",
 		 FLEET("count = 5; addresses = \"@A.1.0-@A.1.9\"; reply = \"done\";") BUSY_MASTER);
 	struct process *emu = EMU("run", "@D/both.cfg", "--json", "--log", "/dev/full", "--set",
-				  "master.wait.targets=6");
+				  "master.wait.targets=6", "--set", "master.rounds[1].times=20");
 
 	emu_hears(emu, "No space left on device", 1);
 	let_go(emu, 5);
@@ -225,9 +229,9 @@ Test(emu_environment, a_full_disk_under_the_log)
 	emu_expect_says(emu, "/dev/full: No space left on device");
 	cr_expect(strstr(emu->err.text + emu->seen, "No space left") == NULL, "said once: %s",
 		  emu->err.text);
-	EXPECT_JSON(emu_json(emu), "master.ok", 155);
+	EXPECT_JSON(emu_json(emu), "master.ok", 105);
 	/* Each of these commands is four events: sent, come, answered, taken. */
-	cr_expect(json_number(emu_json(emu), "log_lines_lost") > 620, "%s", emu_json(emu));
+	cr_expect(json_number(emu_json(emu), "log_lines_lost") > 420, "%s", emu_json(emu));
 	emu_expect_prints(emu, "lines were lost");
 }
 
@@ -253,13 +257,17 @@ Test(emu_environment, a_log_that_nobody_reads)
 	emu_expect_code(emu, 3); /* not waiting for a reader for ever */
 	emu_expect_says(emu, "--log @D/fifo: ");
 
-	/* A reader that does not read: 1,500 pings are more than a pipe holds. */
-	int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* One that has it open and never reads. */
+	int reader = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	emu = EMU("run", "@D/both.cfg", "--json", "--log", path, "--set", "master.wait.targets=51");
+	emu_listens(emu, e2e_ip(0, 1), e2e_port('P'));
+	while (write(reader, "", 1) == 1)
+		;
 	let_go(emu, 50);
 	emu_expect_code(emu, 0);
 	EXPECT_JSON(emu_json(emu), "master.ok", 1550);
-	cr_expect(json_number(emu_json(emu), "log_lines_lost") > 0);
+	emu_expect_says(emu, "log @D/fifo: who reads it is too slow; lines are lost");
+	cr_expect(json_number(emu_json(emu), "log_lines_lost") > 1000, "%s", emu_json(emu));
 	close(reader);
 }
 
@@ -300,30 +308,4 @@ Test(emu_environment, stdout_closed)
 	const struct process_options options = { .out_closed = true };
 
 	expect_stdout_matters(&options, "standard output: Bad file descriptor\n");
-}
-
-/* A descriptor 1 that is free would become a socket's, and a peer would get the summary. */
-Test(emu_environment, stdout_closed_is_nobody_elses)
-{
-	const struct process_options options = { .out_closed = true };
-	char line[PEER_LINE];
-	int master = peer_listen(e2e_ip(0, 1), e2e_port('P'));
-
-	e2e_file("fleet.cfg", FLEET("addresses = \"@A.1.1\";"));
-	struct process *emu = EMU_WITH(&options, "run", "@D/fleet.cfg", "--log", "/dev/stderr",
-				       "--json");
-	int fd = peer_accept(master, NULL);
-	peer_line(fd, line);
-	peer_say(fd, "{\"type\": \"registered\", \"id\": \"1\", \"data\": {\"status\": "
-		     "\"registered\"}}\n");
-	close(fd);
-	emu_hears(emu, "event=listening ", 1);
-	fd = peer_connect(0, e2e_ip(1, 1), e2e_port('P'));
-	peer_say(fd, "{\"type\": \"ping\", \"id\": \"1\"}\n");
-	peer_line(fd, line);
-	emu_signal(emu, SIGTERM);
-	peer_expect_end(fd); /* and not a word before */
-	emu_expect_code(emu, 3);
-	close(fd);
-	close(master);
 }

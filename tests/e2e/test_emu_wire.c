@@ -130,8 +130,7 @@ Test(emu_wire, registers_as_cpython_does)
 Test(emu_wire, an_answer_that_is_none_is_no_registration)
 {
 	static const char *const answers[] = {
-		"{\"type\": \"error\", \"id\": \"1\", \"timestamp\": 1, \"data\": {\"error\": "
-		"\"no\"}}\n",
+		"{\"type\": \"error\", \"id\": \"1\", \"data\": {\"error\": \"no\"}}\n",
 		"{\"type\": \"pong\", \"id\": \"1\", \"timestamp\": 1, \"data\": {\"a\": 1}}\n",
 		"hello\n",
 	};

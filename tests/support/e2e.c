@@ -76,8 +76,9 @@ void e2e_begin(void)
 	while (i < NETWORKS && !claim(NETWORK_FIRST + (start + i) % NETWORKS))
 		i++;
 	cr_assert(i < NETWORKS, "no loopback network is free");
-	strcpy(e2e.dir, "/tmp/quintain-e2e-XXXXXX");
-	cr_assert(mkdtemp(e2e.dir) != NULL);
+	char dir[] = "/tmp/quintain-e2e-XXXXXX";
+	cr_assert(mkdtemp(dir) != NULL);
+	strcpy(e2e.dir, dir);
 }
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *ftw)
@@ -96,8 +97,11 @@ void e2e_end(void)
 	}
 	for (size_t i = 0; i < e2e.n_texts; i++)
 		free(e2e.texts[i]);
-	nftw(e2e.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	close(e2e.lock_fd);
+	if (e2e.dir[0] != '\0') {
+		nftw(e2e.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		close(e2e.lock_fd);
+	}
+	memset(&e2e, 0, sizeof(e2e));
 }
 
 /* ---- templates ---- */

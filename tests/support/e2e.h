@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 void e2e_begin(void);
+/* To be called before cr_skip() too, which passes over .fini; a second time does no harm. */
 void e2e_end(void);
 
 /* @A.x.y, host byte order. */

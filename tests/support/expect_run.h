@@ -206,6 +206,23 @@ static inline void run_master(struct run *run, enum event_kind kind, enum qn_sny
 	events_deliver(&run->events, &event);
 }
 
+/* With that fleet, a master, and these expectations. */
+static inline struct run *run_start(const char *blocks)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text), "%sexpect = ( %s );", RUN_FLEET RUN_MASTER, blocks);
+	return run_new(text);
+}
+
+/* An event of the master about a ping to west_N or east_N. */
+static inline void run_ping(struct run *run, enum event_kind kind, const char *name, int64_t value)
+{
+	uint32_t number = (uint32_t)strtoul(strchr(name, '_') + 1, NULL, 10) + (*name == 'e') * 100;
+
+	run_master(run, kind, QN_SNYPER_PING, number, name, value);
+}
+
 /* "west_1 west_2 (3)": the first ten, and how many in all. */
 static inline void run_expect(const struct run *run, uint32_t i, enum verdict_outcome outcome,
 			      int64_t at_ns, const char *seen, const char *targets)

@@ -32,7 +32,7 @@ struct side {
 	struct bed *bed;
 	struct net_conn *conn;
 	char *got; /* what was taken */
-	size_t got_len, rest_len, last_len;
+	size_t got_len, got_cap, rest_len, last_len;
 	int opened, calls, ended, closed;
 	int error;
 	/* What it does. NULL: takes all. */
@@ -93,7 +93,11 @@ static inline void side_opened(struct net_conn *conn)
 
 static inline void side_keep(struct side *side, const char *bytes, size_t len)
 {
-	side->got = realloc(side->got, side->got_len + len + 1);
+	if (side->got_len + len >= side->got_cap) {
+		side->got_cap = 2 * (side->got_len + len + 1);
+		side->got = realloc(side->got, side->got_cap);
+		cr_assert_not_null(side->got);
+	}
 	memcpy(side->got + side->got_len, bytes, len);
 	side->got_len += len;
 	side->got[side->got_len] = '\0';

@@ -1,6 +1,7 @@
 #include "tests/support/range.h"
 
-#include <criterion/criterion.h>
+#include "tests/support/require.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -135,11 +136,32 @@ void range_master(struct range *range)
 
 /* ---- time ---- */
 
+/* What must hold at any time: sent = ok + failed + lost + under way + waiting, and each has a
+ * reason. */
+static void check_totals(const struct range *range)
+{
+	static const enum qn_snyper_type types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
+						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
+	const struct master_totals *t = master_totals(range->master);
+	uint64_t sent = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		const struct master_command_stats *stats = master_stats(range->master, types[i]);
+		sent += stats->sent;
+		REQUIRE(stats->latency.n == stats->ok && stats->service.n == stats->ok);
+	}
+	REQUIRE(t->sent == sent);
+	REQUIRE(t->sent == t->ok + t->failed + t->lost + t->under_way + t->waiting);
+	REQUIRE(t->failed == t->refused + t->reset + t->closed + t->bad_answers + t->no_resources);
+}
+
 static void until_ns(struct range *range, int64_t ns)
 {
 	cr_assert_eq(loop_run(&range->loop, ns), 0);
 	range->loop.wall_ns += ns - range->loop.now_ns;
 	range->loop.now_ns = ns;
+	if (range->master != NULL)
+		check_totals(range);
 }
 
 void range_until(struct range *range, double ms)

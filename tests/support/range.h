@@ -47,7 +47,7 @@ void range_release(struct range *range);
 struct target *range_target(struct range *range);
 void range_master(struct range *range);
 
-/* Lets time pass up to an instant, or by so much. */
+/* Lets time pass up to an instant, or by so much; sees that the master's totals add up. */
 void range_until(struct range *range, double ms);
 void range_pass(struct range *range, double ms);
 

@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,16 +30,17 @@ static inline void results_dir_make(struct results_dir *dir)
 static inline void results_dir_remove(const char *path)
 {
 	DIR *dir = opendir(path);
-	char name[512];
+	char *name;
 
 	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		cr_assert(asprintf(&name, "%s/%s", path, entry->d_name) > 0);
 		if (entry->d_type == DT_DIR)
 			results_dir_remove(name);
 		else
 			unlink(name);
+		free(name);
 	}
 	if (dir != NULL)
 		closedir(dir);

@@ -40,7 +40,8 @@ static int64_t every_magnitude(void)
 
 static int64_t two_humps(void)
 {
-	return unit() < 0.97 ? 100000 + (int64_t)(unit() * 50000) : 40000000 + (int64_t)(unit() * 1e7);
+	return unit() < 0.97 ? 100000 + (int64_t)(unit() * 50000)
+			     : 40000000 + (int64_t)(unit() * 1e7);
 }
 
 static int64_t constant(void)
@@ -53,8 +54,8 @@ static const struct {
 	int64_t (*draw)(void);
 } shapes[] = {
 	{ "linear steps", linear_steps }, { "uniform", uniform_wide },
-	{ "exponential", exponential },	  { "every magnitude", every_magnitude },
-	{ "two humps", two_humps },	  { "constant", constant },
+	{ "exponential", exponential },   { "every magnitude", every_magnitude },
+	{ "two humps", two_humps },       { "constant", constant },
 };
 #define SHAPES (sizeof(shapes) / sizeof(*shapes))
 
@@ -66,9 +67,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* In thousandths of a percent: their ranks are then whole numbers, without rounding. */
-static const uint64_t percents[] = { 0,	    1,	   10,	  1000,	 5000,	25000, 50000,
-				     75000, 90000, 95000, 99000, 99500, 99900, 99990,
-				     99999, 100000 };
+static const uint64_t percents[] = { 0,     1,     10,    1000,  5000,  25000, 50000, 75000,
+				     90000, 95000, 99000, 99500, 99900, 99990, 99999, 100000 };
 
 static void compare(const char *shape, const struct hist *hist, const int64_t *sorted, uint64_t n)
 {
@@ -131,8 +131,8 @@ static void check_bucket(int64_t low, int64_t high, uint64_t count, void *contex
 	cr_expect(high - low <= low / 1000, "%lld .. %lld is too wide", (long long)low,
 		  (long long)high);
 	cr_expect_eq(hist_index(low), hist_index(high));
-	cr_expect_eq(hist_index(high + 1),
-		     hist_index(high) + (high < HIST_MAX_NS), "a gap behind %lld", (long long)high);
+	cr_expect_eq(hist_index(high + 1), hist_index(high) + (high < HIST_MAX_NS),
+		     "a gap behind %lld", (long long)high);
 }
 
 Test(hist, every_value_lies_in_its_bucket)
@@ -199,8 +199,7 @@ Test(hist, mean_and_standard_deviation)
 		double deviation = sqrt(squares / 5000);
 		cr_expect_float_eq(hist_mean(&hist), sum / 5000, 1e-9 * sum / 5000);
 		cr_expect_float_eq(hist_stddev(&hist), deviation,
-				   1e-6 * deviation + 1e-6 * sum / 5000, "%s",
-				   shapes[shape].name);
+				   1e-6 * deviation + 1e-6 * sum / 5000, "%s", shapes[shape].name);
 		hist_release(&hist);
 	}
 }
@@ -282,8 +281,7 @@ static void check_footer(const char *at, const struct hist *hist)
 /* Returns how many rows it has. */
 static int check_text(const char *text, const struct hist *hist)
 {
-	static const char heading[] =
-		"       Value     Percentile TotalCount 1/(1-Percentile)\n\n";
+	static const char heading[] = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n";
 	struct row row = { -1, -1, 0, 0 }, before;
 	int rows = 0, used;
 

@@ -423,7 +423,8 @@ Test(net_socket, a_reset_by_the_peer)
 	expect_reset(&ending_handler, "data before");
 }
 
-/* A send that meets the reset first takes its error from the kernel: closed() has it all the same. */
+/* A send that meets the reset first takes its error from the kernel: closed() has it all the same.
+ */
 Test(net_socket, a_reset_that_a_send_finds)
 {
 	const struct net_handler *const handlers[] = { &side_handler, &ending_handler };

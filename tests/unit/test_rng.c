@@ -14,9 +14,10 @@ Test(rng, known_draws)
 		     (unsigned long long)rng_draw(0, 0, 0, 0));
 	cr_expect_eq(rng_draw(1, 2, RNG_HIT, 3), UINT64_C(0xc384edb46b18f4d9), "%llx",
 		     (unsigned long long)rng_draw(1, 2, RNG_HIT, 3));
-	cr_expect_eq(rng_draw(UINT64_MAX, UINT32_MAX, RNG_FAULT + 7, UINT64_MAX), UINT64_C(0x739f07fd7a29df6e),
-		     "%llx",
-		     (unsigned long long)rng_draw(UINT64_MAX, UINT32_MAX, RNG_FAULT + 7, UINT64_MAX));
+	cr_expect_eq(
+		rng_draw(UINT64_MAX, UINT32_MAX, RNG_FAULT + 7, UINT64_MAX),
+		UINT64_C(0x739f07fd7a29df6e), "%llx",
+		(unsigned long long)rng_draw(UINT64_MAX, UINT32_MAX, RNG_FAULT + 7, UINT64_MAX));
 }
 
 /* Chi-squared over 256 cells; 255 degrees of freedom exceed 350 once in 30,000 times. */

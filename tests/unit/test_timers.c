@@ -45,14 +45,14 @@ static int least(const struct model *m)
 	int best = -1;
 
 	for (int i = 0; i < MODEL_TIMERS; i++)
-		if (m->armed[i] &&
-		    (best < 0 || m->due[i] < m->due[best] ||
-		     (m->due[i] == m->due[best] && m->order[i] < m->order[best])))
+		if (m->armed[i] && (best < 0 || m->due[i] < m->due[best] ||
+				    (m->due[i] == m->due[best] && m->order[i] < m->order[best])))
 			best = i;
 	return best;
 }
 
-/* From nanoseconds to years, each magnitude as often as the next; now and then the past or a tie. */
+/* From nanoseconds to years, each magnitude as often as the next; now and then the past or a tie.
+ */
 static int64_t any_due(const struct model *m)
 {
 	uint64_t kind = any(20);
@@ -212,7 +212,8 @@ Test(timers, the_past_is_due_at_once_in_its_order)
 	timer_arm(&timers, &timer[2], now - 1000000000);
 	timer_arm(&timers, &timer[3], INT64_MIN);
 	cr_expect_eq(timers_next(&timers), 0);
-	cr_expect_eq(timers_pop(&timers, now), &timer[1], "before zero is zero, in order of arming");
+	cr_expect_eq(timers_pop(&timers, now), &timer[1],
+		     "before zero is zero, in order of arming");
 	cr_expect_eq(timers_pop(&timers, now), &timer[3]);
 	cr_expect_eq(timers_pop(&timers, now), &timer[2]);
 	cr_expect_eq(timers_pop(&timers, now), &timer[0]);
@@ -293,10 +294,9 @@ static void act(struct timer *timer, int64_t now)
 
 static struct actor actor_of(struct timers *timers, struct actor *other, int64_t again_in)
 {
-	return (struct actor){ .timer.fire = act,
-			       .timers = timers,
-			       .other = other,
-			       .again_in = again_in };
+	return (struct actor){
+		.timer.fire = act, .timers = timers, .other = other, .again_in = again_in
+	};
 }
 
 Test(timers, armed_from_fire)
@@ -416,7 +416,8 @@ Test(timers, a_crowd_at_one_instant, .timeout = 100)
 			for (int i = CROWD - 1; i >= 0; i--)
 				timer_arm(&timers, &timer[i], due[d]);
 			timers_next(&timers);
-			struct timer *first = timers_pop(&timers, due[d]); /* the heap takes shape */
+			struct timer *first = timers_pop(&timers,
+							 due[d]); /* the heap takes shape */
 			cr_assert_eq(first, &timer[CROWD - 1]);
 			cancel_all(&timers, timer, stride);
 		}

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# Completion of quintain-emu for bash: commands, options, config files, and the paths of --set,
+# which the program itself is asked for. Needs nothing but bash: works when sourced, too.
+
+# The paths of all settings, in the form in which --set takes them.
+_quintain_emu_settings() {
+    "$1" settings 2>/dev/null | awk -F'`' '
+        /^### / { prefix = NF > 1 ? $2 "." : ""; gsub(/\[\]/, "[0]", prefix) }
+        # | `name` | type | ...: a group is no setting that takes a value
+        /^\| `/ && $3 !~ /^ \| (group|list of groups) / { print prefix $2 "=" }'
+}
+
+_quintain_emu() {
+    local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before command='' i
+    COMPREPLY=()
+    [ "$COMP_CWORD" -gt 0 ] || return
+    before=${COMP_WORDS[COMP_CWORD - 1]}
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }
+    done
+
+    case $before in
+    --set)
+        mapfile -t COMPREPLY < <(compgen -W "$(_quintain_emu_settings "$program")" -- "$word")
+        compopt -o nospace 2>/dev/null
+        return
+        ;;
+    --out)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --log)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --for | --seeds | =) return ;; # a time, a range, a value: nothing to offer
+    esac
+
+    local options='-h --help -V --version'
+    case $command in
+    run) options+=' --set --for --simulate --seeds --out --no-events --log --json --quiet' ;;
+    check) options+=' --set' ;;
+    esac
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+    elif [ -z "$command" ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'run check settings' -- "$word")
+    elif [ "$command" != settings ]; then
+        mapfile -t COMPREPLY < <(compgen -f -X '!*.cfg' -- "$word"; compgen -d -- "$word")
+        compopt -o filenames 2>/dev/null
+    fi
+}
+
+complete -F _quintain_emu quintain-emu
