@@ -16,8 +16,9 @@ endif()
 include_directories(${PROJECT_SOURCE_DIR})
 
 # The hot path runs through four libraries: inlined across them it is some per cent quicker. Fat
-# objects, so that nm (tests/checks/proto_symbols) still sees what an archive calls.
+# objects, so that nm (tests/checks/proto_symbols) still sees what an archive calls, and so that the
+# tests, which have no use for it, are linked without.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  set(QUINTAIN_LTO -flto=auto)
   add_compile_options(-flto=auto -ffat-lto-objects)
-  add_link_options(-flto=auto)
 endif()

@@ -79,19 +79,32 @@ void loop_init_simulated(struct loop *loop, int64_t wall_start_ns)
 	timers_init(&loop->timers, 0);
 }
 
-static void run_deferred(struct loop *loop)
+static void run_list(struct loop_deferred **list)
 {
-	while (loop->deferred != NULL) {
-		struct loop_deferred *deferred = loop->deferred;
-		loop->deferred = deferred->next;
+	while (*list != NULL) {
+		struct loop_deferred *deferred = *list;
+		*list = deferred->next;
 		deferred->next = NULL;
 		deferred->run(deferred);
 	}
 }
 
+/* What frees memory comes last: something that is to run soon may lie in it. */
+void loop_settle(struct loop *loop)
+{
+	run_list(&loop->soon);
+	while (loop->deferred != NULL) {
+		struct loop_deferred *deferred = loop->deferred;
+		loop->deferred = deferred->next;
+		deferred->next = NULL;
+		deferred->run(deferred);
+		run_list(&loop->soon);
+	}
+}
+
 void loop_release(struct loop *loop)
 {
-	run_deferred(loop);
+	loop_settle(loop);
 	if (loop->timer_fd >= 0)
 		close(loop->timer_fd);
 	if (loop->epoll_fd >= 0)
@@ -127,6 +140,12 @@ void loop_defer(struct loop *loop, struct loop_deferred *deferred)
 	loop->deferred = deferred;
 }
 
+void loop_soon(struct loop *loop, struct loop_deferred *deferred)
+{
+	deferred->next = loop->soon;
+	loop->soon = deferred;
+}
+
 void loop_stop(struct loop *loop)
 {
 	loop->stopping = true;
@@ -144,8 +163,8 @@ static int run_simulated(struct loop *loop, int64_t until_ns)
 			loop->now_ns = timer->due_ns;
 		}
 		timer->fire(timer, loop->now_ns);
-		if (loop->deferred != NULL)
-			run_deferred(loop);
+		if (loop->deferred != NULL || loop->soon != NULL)
+			loop_settle(loop);
 		loop->turns++;
 	}
 	return 0;
@@ -181,6 +200,7 @@ int loop_run(struct loop *loop, int64_t until_ns)
 	if (loop->simulated)
 		return run_simulated(loop, until_ns);
 	loop_read_clocks(loop);
+	loop_settle(loop); /* what was put off before: nothing else would wake us for it */
 	while (!loop->stopping) {
 		int n = wait_for_events(loop, events);
 		if (n < 0)
@@ -188,11 +208,14 @@ int loop_run(struct loop *loop, int64_t until_ns)
 		loop_read_clocks(loop);
 		/* Times first: a command due now must not wait behind a burst of input. */
 		timers_run(&loop->timers, loop->now_ns, TIMERS_PER_TURN);
+		run_list(&loop->soon);
 		for (int i = 0; i < n && !loop->stopping; i++) {
 			struct loop_watch *watch = events[i].data.ptr;
 			watch->ready(watch, events[i].events);
+			if (loop->soon != NULL)
+				run_list(&loop->soon);
 		}
-		run_deferred(loop);
+		loop_settle(loop);
 		loop->turns++;
 	}
 	return 0;

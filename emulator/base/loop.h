@@ -34,7 +34,7 @@ struct loop {
 	int64_t timer_fd_due_ns; /* what the timerfd is set to; TIMERS_NEVER: not at all */
 	int64_t wall_offset_ns, wall_read_ns;
 	struct loop_watch timer_watch;
-	struct loop_deferred *deferred;
+	struct loop_deferred *deferred, *soon;
 	uint64_t turns, timer_late_max_ns;
 };
 
@@ -52,6 +52,10 @@ int loop_change(struct loop *loop, int fd, uint32_t events, struct loop_watch *w
 void loop_remove(struct loop *loop, int fd);
 
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
+/* The same, for right after the handler that is running now. */
+void loop_soon(struct loop *loop, struct loop_deferred *deferred);
+/* Does now what was put off: for those whose memory is about to go. */
+void loop_settle(struct loop *loop);
 
 /* Runs until loop_stop(), or, simulated, until no timer is left or the clock passes until_ns. */
 int loop_run(struct loop *loop, int64_t until_ns);

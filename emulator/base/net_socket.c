@@ -29,6 +29,7 @@ struct socket_conn {
 	int16_t error; /* < 0: a send ran into it; the loop ends the connection with it */
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	bool watches_writes;
+	bool nagles, has_sent; /* connects alone: accepted ones have TCP_NODELAY from their listener */
 	struct loop_deferred deferred, opening;
 	struct socket_conn *next, *prev; /* all that are open */
 	struct net_conn conn;
@@ -287,6 +288,14 @@ static int queue_rest(struct socket_conn *sc, const char *bytes, size_t len)
 	return loop_change(sc->conn.net->loop, sc->fd, CONN_EVENTS, &sc->watch);
 }
 
+static void leave_at_once(struct socket_conn *sc)
+{
+	int one = 1;
+
+	setsockopt(sc->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	sc->nagles = false;
+}
+
 static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 {
 	struct socket_conn *sc = of_conn(conn);
@@ -299,6 +308,10 @@ static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 	conn->net->stats.bytes_out += len;
 	if (sc->out.len > 0)
 		return queue_rest(sc, bytes, len);
+	/* A first unit leaves at once; the next would wait for its ACK. Most connects send only one. */
+	if (sc->nagles && sc->has_sent)
+		leave_at_once(sc);
+	sc->has_sent = true;
 	ssize_t n = send(sc->fd, bytes, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return break_off(sc, -errno);
@@ -339,8 +352,8 @@ static void opened(struct socket_conn *sc)
 }
 
 /*
- * On loopback the handshake is over when connect() returns, whatever it says: the turn's end is as
- * good a moment as the next turn, and saves a wake-up for each connection.
+ * On loopback the handshake is over when connect() returns, whatever it says: right after the handler
+ * is as good a moment as the next turn, and saves a wake-up for each connection.
  */
 static void open_at_once(struct loop_deferred *deferred)
 {
@@ -421,6 +434,7 @@ static int socket_connect(struct net *net, struct net_addr from, struct net_addr
 	struct socket_conn *sc = new_conn(ns, fd, CONNECTING);
 	if (sc == NULL)
 		goto no_conn;
+	sc->nagles = true;
 	sc->conn.handler = handler;
 	sc->conn.local = from;
 	sc->conn.peer = to;
@@ -434,7 +448,7 @@ static int socket_connect(struct net *net, struct net_addr from, struct net_addr
 	}
 	sc->opening.run = open_at_once;
 	if (connected)
-		loop_defer(net->loop, &sc->opening);
+		loop_soon(net->loop, &sc->opening);
 	*ret = &sc->conn;
 	return 0;
 no_conn:
@@ -662,11 +676,7 @@ void net_socket_free(struct net *net)
 	while (ns->listening != NULL)
 		socket_unlisten(&ns->listening->listener);
 	/* The dead wait on the loop's list for the end of the turn; this is it. */
-	while (net->loop->deferred != NULL) {
-		struct loop_deferred *deferred = net->loop->deferred;
-		net->loop->deferred = deferred->next;
-		deferred->run(deferred);
-	}
+	loop_settle(net->loop);
 	pool_release(&ns->conns);
 	pool_release(&ns->listeners);
 	buffers_release(&ns->buffers);

@@ -45,9 +45,10 @@ static bool judge_rounds(const struct app *app, struct app_verdict *verdict)
 	if (totals->lost + totals->failed > 0)
 		return FAIL("%llu commands lost, %llu failed", (unsigned long long)totals->lost,
 			    (unsigned long long)totals->failed);
-	if (app->end == APP_TIME_UP && config->rounds.count > 0 && config->repeat > 0 &&
-	    !rounds_finished(app->rounds))
-		return FAIL("the time was up before the rounds were done");
+	if ((app->end == APP_TIME_UP || app->end == APP_SIGNAL) && config->rounds.count > 0 &&
+	    config->repeat > 0 && !rounds_finished(app->rounds))
+		return FAIL("%s before the rounds were done",
+			    app->end == APP_SIGNAL ? "it was stopped" : "the time was up");
 	if (rounds_unsent(app->rounds) > 0)
 		return FAIL("%llu sendings found no target",
 			    (unsigned long long)rounds_unsent(app->rounds));

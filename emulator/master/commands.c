@@ -12,6 +12,7 @@ struct asking {
 	struct command *command; /* NULL: a kept connection at rest */
 	uint32_t number;
 	bool open;
+	bool reused; /* it has answered before: its end may have crossed our request */
 };
 _Static_assert(sizeof(struct asking) <= NET_SESSION_BYTES, "a session fits its connection");
 
@@ -97,6 +98,7 @@ static void end(struct command *command, enum master_outcome outcome, const char
 	master->totals.under_way--;
 	remote->under_way--;
 	remote->last = (uint8_t)(outcome + 1);
+	remote->spoke = command->spoke;
 	tell_outcome(command, remote, outcome, why);
 	struct command copy = *command;
 	pool_put(&master->commands, command);
@@ -154,10 +156,21 @@ static void asking_opened(struct net_conn *conn)
 	ask(conn);
 }
 
+static void bad_answer(struct net_conn *conn)
+{
+	struct asking *asking = asking_of(conn);
+	enum qn_snyper_reason reason = (enum qn_snyper_reason)asking->asker.reason;
+
+	asking->master->totals.bad_answers++;
+	asking->command->spoke = reason == QN_SNYPER_REASON_ERROR ||
+				 reason == QN_SNYPER_REASON_WRONG_TYPE ||
+				 reason == QN_SNYPER_REASON_NO_DATA;
+	end(detach(conn, false), MASTER_FAILED, qn_snyper_reason_name(reason));
+}
+
 static size_t asking_received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
 {
 	struct asking *asking = asking_of(conn);
-	struct master *master = asking->master;
 	struct qn_snyper_message answer;
 	size_t taken;
 
@@ -168,15 +181,29 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
 		taken = len; /* what stands behind an answer must not answer the next command */
 		end(detach(conn, true), MASTER_OK, NULL);
 		break;
-	case QN_SNYPER_BAD: {
-		enum qn_snyper_reason reason = (enum qn_snyper_reason)asking->asker.reason;
-		master->totals.bad_answers++;
-		end(detach(conn, false), MASTER_FAILED, qn_snyper_reason_name(reason));
-		break;
-	}
+	case QN_SNYPER_BAD: bad_answer(conn); break;
 	default: break;
 	}
 	return taken;
+}
+
+/*
+ * A kept connection that ends without a byte of an answer may have been closed before the request
+ * came: asked again over a new one, once, as HTTP clients do (RFC 9112, 9.3.1).
+ */
+static bool ask_again(struct net_conn *conn)
+{
+	struct asking *asking = asking_of(conn);
+	struct command *command = asking->command;
+	struct master *master = asking->master;
+
+	if (!asking->reused)
+		return false;
+	detach(conn, false);
+	master->totals.under_way--;
+	master->remotes[command->number].under_way--;
+	start(command);
+	return true;
 }
 
 static void asking_ended(struct net_conn *conn, const char *rest, size_t len)
@@ -189,13 +216,11 @@ static void asking_ended(struct net_conn *conn, const char *rest, size_t len)
 		detach(conn, false);
 		return;
 	}
+	if (len == 0 && ask_again(conn))
+		return;
 	switch (qn_snyper_asker_closed(&asking->asker, rest, len, &answer)) {
 	case QN_SNYPER_ANSWERED: end(detach(conn, false), MASTER_OK, NULL); break;
-	case QN_SNYPER_BAD:
-		master->totals.bad_answers++;
-		end(detach(conn, false), MASTER_FAILED,
-		    qn_snyper_reason_name((enum qn_snyper_reason)asking->asker.reason));
-		break;
+	case QN_SNYPER_BAD: bad_answer(conn); break;
 	default:
 		master->totals.closed++;
 		end(detach(conn, false), MASTER_FAILED, "closed without an answer");
@@ -212,7 +237,7 @@ static void asking_closed(struct net_conn *conn, int error)
 
 	if (remote->kept == conn)
 		remote->kept = NULL;
-	if (command == NULL)
+	if (command == NULL || ask_again(conn))
 		return;
 	asking->command = NULL;
 	if (error == -ECONNREFUSED)
@@ -266,6 +291,7 @@ static void start(struct command *command)
 	command->sent_ns = master->loop->now_ns;
 	if (remote->kept != NULL && asking_of(remote->kept)->command == NULL &&
 	    asking_of(remote->kept)->open) {
+		asking_of(remote->kept)->reused = true;
 		attach(remote->kept, command);
 		ask(remote->kept);
 		return;

@@ -28,7 +28,7 @@ struct master_options {
 	uint16_t target_port; /* 0: the listening port's number, as the real master */
 	const struct qn_snyper_profile *profile;
 	bool keep; /* one kept connection a target instead of one a message */
-	bool forget_failed; /* after a round: who failed or was lost must register anew */
+	bool forget_failed; /* after a round: who did not answer must register anew */
 	int64_t connect_timeout_ns, answer_timeout_ns;
 	struct master_limits limits;
 	uint64_t seed;
@@ -59,6 +59,7 @@ struct remote {
 	uint8_t last; /* enum master_outcome + 1 of its last command; 0: none yet */
 	bool known;   /* false: forgotten; the slot stays and its number too */
 	bool ever_registered;
+	bool spoke; /* its last command was answered by a message, if not as asked */
 	uint16_t under_way;
 	uint64_t commands;
 	struct net_conn *kept;
@@ -96,7 +97,10 @@ typedef void master_done(struct master *master, uint32_t number, enum qn_snyper_
 int master_command(struct master *master, uint32_t number, enum qn_snyper_type command,
 		   int64_t due_ns, struct qn_text duration, master_done *done, void *context);
 
-/* Forgets those whose last command failed or was lost. Returns how many. */
+/*
+ * Forgets those whose last command was answered by no message: refused, closed, lost, rubbish. Who
+ * answered an error, another type or no data stays known, as at the real master. Returns how many.
+ */
 uint32_t master_forget_failed(struct master *master);
 void master_forget(struct master *master, uint32_t number);
 

@@ -19,6 +19,7 @@ struct command {
 	int64_t due_ns, sent_ns;
 	uint32_t number;
 	uint8_t type;
+	bool spoke; /* it was answered by a message, though not as asked */
 	struct qn_text duration;
 	master_done *done;
 	void *context;
@@ -31,6 +32,7 @@ struct master {
 	struct master_options options;
 	struct net_listener *listener; /* NULL: stopped */
 	struct net_addr address;
+	uint32_t registering; /* connections that are open for it */
 	struct remote *remotes;
 	uint32_t count, known;
 	uint32_t *table; /* open addressing: number + 1, or 0 */

@@ -6,6 +6,8 @@
 /* The listening side: one line `register` a connection as a rule, answered, closed by the target. */
 
 #define IDLE_LIMIT_NS INT64_C(30000000000)
+/* At the same time; so that those who connect and say nothing leave room for commands. */
+#define REGISTRATIONS_MAX 4096
 
 struct registration {
 	struct qn_snyper_answerer answerer;
@@ -16,6 +18,12 @@ _Static_assert(sizeof(struct registration) <= NET_SESSION_BYTES, "a session fits
 static struct registration *registration_of(struct net_conn *conn)
 {
 	return (struct registration *)(void *)conn->session;
+}
+
+static void close_it(struct net_conn *conn)
+{
+	registration_of(conn)->master->registering--;
+	net_close(conn);
 }
 
 static void answer(struct net_conn *conn, struct qn_snyper_out *out)
@@ -112,7 +120,7 @@ static size_t registration_received(struct net_conn *conn, const char *bytes, si
 			r->master->totals.registrations_rejected++;
 			master_tell(r->master, EVENT_M_REJECTED, NULL, 0, 0, fault.text,
 				    strlen(fault.text));
-			net_close(conn);
+			close_it(conn);
 			return done;
 		}
 	}
@@ -122,16 +130,26 @@ static size_t registration_received(struct net_conn *conn, const char *bytes, si
 static void registration_idle(struct timer *timer, int64_t now_ns)
 {
 	(void)now_ns;
-	net_close(OF(timer, struct net_conn, timer));
+	close_it(OF(timer, struct net_conn, timer));
 }
 
-static const struct net_handler registration_handler = { .received = registration_received };
+static void registration_closed(struct net_conn *conn, int error)
+{
+	(void)error;
+	registration_of(conn)->master->registering--;
+}
+
+static const struct net_handler registration_handler = { .received = registration_received,
+							 .closed = registration_closed };
 
 bool registration_accept(struct net_listener *listener, struct net_conn *conn)
 {
 	struct master *master = listener->owner;
 	struct registration *r = registration_of(conn);
 
+	if (master->registering == REGISTRATIONS_MAX)
+		return false;
+	master->registering++;
 	conn->handler = &registration_handler;
 	r->master = master;
 	qn_snyper_answerer_init(&r->answerer, master->options.profile, QN_SNYPER_MASTER, 0);

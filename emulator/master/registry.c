@@ -102,7 +102,8 @@ uint32_t master_forget_failed(struct master *master)
 
 	for (uint32_t i = 0; i < master->count; i++) {
 		struct remote *remote = &master->remotes[i];
-		if (!remote->known || remote->last <= MASTER_OK + 1 || remote->under_way > 0)
+		if (!remote->known || remote->last <= MASTER_OK + 1 || remote->spoke ||
+		    remote->under_way > 0)
 			continue;
 		master_forget(master, i);
 		forgotten++;

@@ -124,17 +124,20 @@ void chart_axis_latency(struct chart_axis *axis, double low_ns, double high_ns)
 	double high = round_125((high_ns > low_ns ? high_ns : low_ns) * 1.05, true);
 	bool few = high / low < 150;
 	*axis = (struct chart_axis){ .low = low, .high = high, .log = true };
-	for (double decade = pow(10, floor(log10(low) + 1e-9)); decade <= high; decade *= 10)
-		for (int i = 0; i < 3; i++) {
+	double decade = pow(10, floor(log10(low) + 1e-9));
+	while (decade <= high) {
+		for (int i = 0; i < (few ? 3 : 1); i++) {
 			double value = decade * parts[i];
-			if (value < low * 0.999 || value > high * 1.001 || (i > 0 && !few))
-				continue;
-			struct chart_tick *tick = add_tick(axis, value);
+			struct chart_tick *tick = NULL;
+			if (value > low * 0.999 && value < high * 1.001)
+				tick = add_tick(axis, value);
 			if (tick == NULL)
 				continue;
 			tick->minor = i > 0 && high / low > 25;
 			latency_label(value, tick->label, sizeof(tick->label));
 		}
+		decade *= 10;
+	}
 }
 
 void chart_axis_percentile(struct chart_axis *axis, double n)

@@ -574,11 +574,7 @@ void net_sim_free(struct net *net)
 	for (uint32_t i = 0; ns->table != NULL && i <= ns->table_mask; i++)
 		while (ns->table[i] != NULL)
 			sim_unlisten(&ns->table[i]->listener);
-	while (net->loop->deferred != NULL) {
-		struct loop_deferred *deferred = net->loop->deferred;
-		net->loop->deferred = deferred->next;
-		deferred->run(deferred);
-	}
+	loop_settle(net->loop);
 	pool_release(&ns->conns);
 	pool_release(&ns->listeners);
 	pool_release(&ns->units);

@@ -113,8 +113,8 @@ void target_report_hit(struct target *target)
 {
 	struct target_env *env = target->env;
 	struct net_conn *conn;
-	int rc = net_connect(env->net, (struct net_addr){ target->ip, 0 },
-			     target->group->report_to, &report_handler, &conn);
+	int rc = net_connect(env->net, (struct net_addr){ target->ip, 0 }, target->group->report_to,
+			     &report_handler, &conn);
 
 	if (rc < 0) {
 		env->totals.hit_reports_failed++;

@@ -168,7 +168,7 @@ Test(faults, hang)
 
 	faulty_in_service(&f, "", "",
 			  "{ do = \"fault\"; after = \"target_1 answers\";"
-			  "  fault = { kind = \"hang\"; for = \"900ms\"; }; }");
+			  "  fault = { kind = \"hang\"; for = \"1500ms\"; }; }");
 	int fd = faulty_call(&f);
 	int64_t start = faulty_ms();
 	faulty_expect_pong(fd);
@@ -183,7 +183,7 @@ Test(faults, hang)
 	faulty_quiet(halved, 200);
 	peer_say(fd, PING("5"));
 	peer_lines(fd, lines, sizeof(lines), 3);
-	cr_expect(faulty_ms() - start >= 899);
+	cr_expect(faulty_ms() - start >= 1499);
 	EXPECT_MATCH(lines, PONG("1") PONG("2") PONG("5"));
 	peer_line(halved, lines);
 	EXPECT_MATCH(lines, PONG("3"));

@@ -60,13 +60,13 @@ Test(faults, delay)
 {
 	char lines[PEER_LINE];
 
-	faulty_in_service(&f, "{ kind = \"delay\"; time = \"300ms\"; }", "", "");
+	faulty_in_service(&f, "{ kind = \"delay\"; time = \"700ms\"; }", "", "");
 	int fd = faulty_call(&f);
 	int64_t start = faulty_ms();
 	peer_say(fd, PING("first") PING("second"));
 	faulty_quiet(fd, 250);
 	peer_lines(fd, lines, sizeof(lines), 2);
-	cr_expect(faulty_ms() - start >= 299);
+	cr_expect(faulty_ms() - start >= 699);
 	EXPECT_MATCH(lines, PONG("first") PONG("second"));
 	close(fd);
 	faulty_stop(&f, 0);
@@ -156,26 +156,27 @@ Test(faults, trickle)
 	int64_t gaps = (PONG_LEN("slowly") + 7) / 8 - 1;
 	cr_expect(faulty_ms() - start >= gaps * 20 - 1, "%lld ms",
 		  (long long)(faulty_ms() - start));
-	cr_expect(reads > 3 && reads <= gaps + 1, "%u reads", reads);
+	cr_expect(reads > 1 && reads <= gaps + 1, "%u reads", reads);
 	EXPECT_MATCH(line, PONG("slowly"));
 	close(fd);
 	faulty_stop(&f, 0);
 }
 
+/* Its reader may be late, and find two pieces in one: never anything but whole pieces. */
 Test(faults, split)
 {
-	const size_t len = PONG_LEN("split"), parts[] = { (len + 2) / 3, (len + 1) / 3, len / 3 };
+	const size_t len = PONG_LEN("split"), first = (len + 2) / 3, second = first + (len + 1) / 3;
 	char line[PEER_LINE];
-	size_t done = 0;
 
 	faulty_in_service(&f, "{ kind = \"split\"; count = 3; time = \"300ms\"; }", "", "");
 	int fd = faulty_call(&f);
 	int64_t start = faulty_ms();
 	peer_say(fd, PING("split"));
-	for (int i = 0; i < 3; i++) {
+	for (size_t done = 0; done < len;) {
 		ssize_t n = peer_recv(fd, line + done, sizeof(line) - done);
-		cr_assert(n == (ssize_t)parts[i], "piece %d has %zd of %zu bytes", i, n, parts[i]);
+		cr_assert(n > 0 && (done > 0 || (size_t)n < len), "at once");
 		done += (size_t)n;
+		cr_expect(done == first || done == second || done == len, "%zu bytes", done);
 	}
 	cr_expect(faulty_ms() - start >= 599);
 	EXPECT_MATCH(line, PONG("split"));

@@ -1,6 +1,8 @@
 /* When a fault strikes, who has it and how it is asked for: docs/FAULTS.md "How to ask for one". */
 #include "tests/support/faulty.h"
 
+#include <stdlib.h>
+
 TestSuite(faults_when, .init = e2e_begin, .fini = e2e_end);
 
 static struct faulty f;
@@ -111,7 +113,7 @@ static void ping_until(int fd, bool answered)
 		cr_assert(faulty_ms() < deadline, "always %s", answered ? "dropped" : "answered");
 		peer_say(fd, PING("again"));
 		/* An answer comes at once, or not at all. */
-		if (poll(&poller, 1, 100) > 0)
+		if (poll(&poller, 1, 200) > 0)
 			cr_assert(peer_recv(fd, lines, sizeof(lines)) > 0);
 		else
 			poller.revents = 0;
@@ -132,14 +134,14 @@ Test(faults_when, for_some_time)
 
 Test(faults_when, every_so_often)
 {
-	faulty_in_service(&f, "{ kind = \"drop\"; every = \"300ms\"; for = \"400ms\"; }", "", "");
+	faulty_in_service(&f, "{ kind = \"drop\"; every = \"500ms\"; for = \"500ms\"; }", "", "");
 	int fd = faulty_call(&f);
 	ping_until(fd, true); /* the first time is after the first pause */
 	for (int i = 0; i < 2; i++) {
 		ping_until(fd, false);
 		ping_until(fd, true);
 	}
-	cr_expect(faulty_ms() - f.started_ms >= 300 + 400 + 300 + 400);
+	cr_expect(faulty_ms() - f.started_ms >= 4 * 500);
 	close(fd);
 	faulty_stop(&f, 0);
 }
@@ -248,4 +250,34 @@ Test(faults_when, wrong_configs_of_the_timeline)
 	emu_expect_says(emu, "wrong.cfg:4: scenario.timeline[1].fault.text: expected at most 255 "
 			     "bytes\n");
 	emu_expect_says(emu, "wrong.cfg:5: scenario.timeline[2].do: \"fault\" needs");
+}
+
+/* Each "- `{ kind = ...; }`" of docs/FAULTS.md is one that the program takes. */
+Test(faults_when, lines_to_copy)
+{
+	char path[512], line[512], steps[16384];
+	size_t len = 0, n = 0;
+
+	snprintf(path, sizeof(path), "%s/docs/FAULTS.md", getenv("QN_SOURCE_DIR"));
+	FILE *page = fopen(path, "re");
+	cr_assert(page != NULL, "%s", path);
+	while (fgets(line, sizeof(line), page) != NULL) {
+		char *end = strrchr(line, '`');
+		if (strncmp(line, "- `{ kind = ", 12) != 0)
+			continue;
+		cr_assert(end > line + 3);
+		len += (size_t)snprintf(steps + len, sizeof(steps) - len,
+					"%s\n{ do = \"fault\"; at = \"1s\"; fault = %.*s; }",
+					n++ > 0 ? "," : "", (int)(end - line - 3), line + 3);
+		cr_assert(len < sizeof(steps));
+	}
+	fclose(page);
+	cr_assert(n >= 40, "only %zu of them", n);
+	char *config = NULL;
+	cr_assert(asprintf(&config,
+			   "fleet = { groups = ( { } ); };\nscenario = { timeline = ( %s ); };\n",
+			   steps) > 0);
+	e2e_file("copied.cfg", config);
+	free(config);
+	emu_expect_code(EMU("check", "@D/copied.cfg"), 0);
 }

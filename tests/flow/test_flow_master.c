@@ -155,6 +155,34 @@ Test(flow_master, silence_is_a_loss, .fini = finish)
 	cr_expect_eq(master_lost_targets(range.master), 1u);
 }
 
+/* Each of the two deadlines counts by itself, whichever is longer. */
+static void lost_at(int64_t connect_ms, int64_t answer_ms)
+{
+	char expected[128];
+
+	range_init(&range, QN_SNYPER_PICO);
+	range.options.connect_timeout_ns = connect_ms * NS_PER_MS;
+	range.options.answer_timeout_ns = answer_ms * NS_PER_MS;
+	range_master(&range);
+	register_from(RANGE_IP(0), "target_1");
+	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
+	range_trace(&range);
+	command(0, QN_SNYPER_PING);
+	range_until(&range, 20000);
+	snprintf(expected, sizeof(expected),
+		 "0 target_1 m_sent ping\n%d target_1 m_lost ping %d: no answer in time\n",
+		 (int)answer_ms, (int)answer_ms);
+	EXPECT_TRACE(&range, expected);
+	finish();
+}
+
+Test(flow_master, deadlines)
+{
+	lost_at(5000, 8000);
+	lost_at(5000, 1000);
+	lost_at(1000, 1000);
+}
+
 Test(flow_master, no_connection_is_a_loss, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);

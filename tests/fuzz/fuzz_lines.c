@@ -54,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(there, bytes + start, have - start);
 		size_t done = 0;
 		for (;;) {
-			struct qn_text line = { NULL, 0 }, expected;
-			size_t taken = 0, next;
+			struct qn_text line = { NULL, 0 }, expected = { NULL, 0 };
+			size_t taken = 0, next = 0;
 			enum qn_code code = qn_line_next(there + done, have - start - done, scanned,
 							 limit, &line, &taken);
 			int whole = expect(bytes, have, start + done, &expected, &next);

@@ -227,6 +227,71 @@ Test(loop, deferred_work_runs_when_all_handlers_are_done)
 	close(b.fd);
 }
 
+static void soon_runs(struct loop_deferred *deferred)
+{
+	tell((char)(OF(deferred, struct actor, deferred)->letter - 'a' + 'A'));
+}
+
+static struct actor quick;
+
+static void wants_it_soon(struct timer *timer, int64_t now_ns)
+{
+	(void)now_ns;
+	tell(OF(timer, struct actor, timer)->letter);
+	loop_soon(&loop, &quick.deferred);
+}
+
+static void watch_wants_it_soon(struct loop_watch *watch, uint32_t events)
+{
+	watch_ready(watch, events);
+	loop_soon(&loop, &quick.deferred);
+}
+
+static void deferred_wants_it_soon(struct loop_deferred *deferred)
+{
+	deferred_runs(deferred);
+	loop_soon(&loop, &quick.deferred);
+}
+
+/* Right behind the handler, also where that is itself put off, and before memory goes. */
+Test(loop, soon_is_before_the_next_handler)
+{
+	struct actor a, b, t;
+
+	actor_init(&a, 'a');
+	actor_init(&b, 'b');
+	actor_init(&t, 't');
+	actor_init(&quick, 'q');
+	quick.deferred.run = soon_runs;
+	make_ready(&a);
+	make_ready(&b);
+	a.watch.ready = watch_wants_it_soon;
+	t.timer.fire = wants_it_soon;
+	loop_timer(&loop, &t.timer, -1);
+	b.defers = b.stops = true;
+	b.deferred.run = deferred_wants_it_soon;
+	cr_assert_eq(loop_run(&loop, TIMERS_NEVER), 0);
+	cr_expect_str_eq(story, "tQaQbBQ");
+	cr_expect_eq(loop.turns, 1);
+	close(a.fd);
+	close(b.fd);
+}
+
+/* Put off before the loop runs, with nothing else to wake it. */
+Test(loop, what_was_put_off_outside_a_turn)
+{
+	struct actor a;
+
+	actor_init(&a, 'a');
+	actor_init(&quick, 'q');
+	quick.deferred.run = soon_runs;
+	a.stops = true;
+	loop_defer(&loop, &a.deferred);
+	loop_soon(&loop, &quick.deferred);
+	cr_assert_eq(loop_run(&loop, TIMERS_NEVER), 0);
+	cr_expect_str_eq(story, "QA");
+}
+
 Test(loop, release_runs_what_is_left)
 {
 	struct actor a;

@@ -107,6 +107,8 @@ Test(net_socket, units_leave_at_once)
 	struct side *client = bed_connect(&bed, at, &side_handler);
 	WAIT(&bed, client->opened);
 	fd = accept(listener, NULL, NULL);
+	for (int i = 0; i < 2; i++) /* the first has nothing to wait for */
+		cr_assert_eq(net_send(client->conn, "x", 1), 0);
 	expect_no_delay(fd);
 	close(fd);
 	close(listener);
@@ -268,19 +270,17 @@ static size_t drain(int fd, char *got, size_t *len, size_t cap)
 }
 
 /* A peer that reads late: the kernel takes a part of a unit, the rest follows in order. */
-Test(net_socket, partial_writes_follow_in_order)
+static void expect_order(struct side *side, int fd)
 {
 	int small = 4096, in_kernel, at_peer;
 	size_t len = 0, sent = 0;
-	struct side *server;
 	char *got = malloc(MEGABYTE);
 
 	fill_ocean();
-	int fd = plain_peer(&server);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	setsockopt(plain_other_end(fd), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	for (; sent < 200000; sent += 10000) {
-		cr_assert_eq(net_send(server->conn, ocean + sent, 10000), 0);
+		cr_assert_eq(net_send(side->conn, ocean + sent, 10000), 0);
 		ioctl(plain_other_end(fd), SIOCOUTQ, &in_kernel);
 		ioctl(fd, FIONREAD, &at_peer);
 		if ((size_t)in_kernel + (size_t)at_peer < sent)
@@ -289,17 +289,38 @@ Test(net_socket, partial_writes_follow_in_order)
 	sent += 10000;
 	cr_assert_lt(sent, 200000, "the kernel took it all");
 	for (int i = 0; i < 10; i++, sent += 100)
-		cr_assert_eq(net_send(server->conn, ocean + sent, 100), 0);
+		cr_assert_eq(net_send(side->conn, ocean + sent, 100), 0);
 	bed.tick_ns = NS_PER_MS;
 	WAIT(&bed, drain(fd, got, &len, MEGABYTE) >= sent);
 	cr_expect_eq(len, sent);
 	cr_expect(memcmp(got, ocean, sent) == 0);
 	/* The buffer went back: what follows goes straight to the kernel. */
-	cr_assert_eq(net_send(server->conn, "after\n", 6), 0);
+	cr_assert_eq(net_send(side->conn, "after\n", 6), 0);
 	plain_expect(fd, "after\n");
-	close(fd);
 	free(ocean);
 	free(got);
+}
+
+Test(net_socket, partial_writes_of_a_server)
+{
+	struct side *server;
+	int fd = plain_peer(&server);
+
+	expect_order(server, fd);
+	close(fd);
+}
+
+Test(net_socket, partial_writes_of_a_client)
+{
+	struct net_addr at;
+	int listener = plain_listen(&at);
+	struct side *client = bed_connect(&bed, at, &side_handler);
+
+	WAIT(&bed, client->opened);
+	int fd = accept(listener, NULL, NULL);
+	expect_order(client, fd);
+	close(fd);
+	close(listener);
 }
 
 /* ---- how it ends ---- */

@@ -139,9 +139,9 @@ Test(sampler, percentiles_are_close)
 	cr_expect(sample_percentile(latency, 50) == 0);
 	for (int64_t us = 1; us <= 10000; us++)
 		tell(run, EVENT_M_OK, 0, QN_SNYPER_PING, us * 1000, NULL);
-	for (double percent = 1; percent <= 99; percent++) {
+	for (int percent = 1; percent <= 99; percent++) {
 		double got = (double)sample_percentile(latency, percent) / 1e5;
-		cr_expect(got > percent * 0.88 && got < percent * 1.12, "p%g is %g", percent, got);
+		cr_expect(got > percent * 0.88 && got < percent * 1.12, "p%d is %g", percent, got);
 	}
 	cr_expect(sample_percentile(latency, 100) == 10000000);
 	/* Out of all ranges. */
