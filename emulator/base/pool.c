@@ -8,7 +8,7 @@
 /* mmap: a capacity that is never used costs address space, not memory. */
 int pool_init(struct pool *pool, size_t object_size, size_t capacity)
 {
-	object_size = (object_size + 15) / 16 * 16;
+	object_size = (object_size + 63) / 64 * 64;
 	if (capacity == 0)
 		capacity = 1;
 	size_t size;

@@ -319,6 +319,8 @@ static void keep_rest(struct sim_conn *sc, const char *rest, size_t len)
 
 	if (buffer_reserve(&ns->buffers, &sc->in, len) < 0) {
 		ns->net.stats.buffers_short++;
+		if (sc->peer != NULL)
+			send_kind(ns, sc->peer, UNIT_RESET);
 		fail(sc, -ENOBUFS);
 		return;
 	}
@@ -354,6 +356,8 @@ static void land_end(struct sim_conn *sc)
 	if (sc->state != OPEN)
 		return;
 	if (sc->conn.handler->ended == NULL) {
+		if (sc->peer != NULL)
+			send_kind(of_net(sc->conn.net), sc->peer, UNIT_END);
 		bury(sc);
 		if (sc->conn.handler->closed != NULL)
 			sc->conn.handler->closed(&sc->conn, 0);

@@ -69,9 +69,9 @@ static void hole_everything(struct target *target, bool on)
 
 static void back_on_air(struct target *target)
 {
-	struct net_conn *conn = target->serving;
-
 	hole_everything(target, false);
+	target_wake_registration(target);
+	struct net_conn *conn = target->serving;
 	while (conn != NULL) {
 		struct net_conn *next = served_of(conn)->next;
 		target_resume_held(conn);

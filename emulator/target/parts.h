@@ -148,7 +148,7 @@ static inline bool target_in_service(const struct target *target)
 void target_life_goes_on(struct timer *timer, int64_t now_ns);
 void target_register_again(struct target *target);
 void target_may_register(struct target *target);
-/* A hang is over. */
+/* A hang or an outage is over. */
 void target_wake_registration(struct target *target);
 
 /* serve.c */

@@ -10,7 +10,7 @@
 struct registering {
 	struct qn_snyper_asker asker;
 	struct target *target;
-	/* What happened while its program stood still. */
+	/* What happened while its program stood still, or it was off the air. */
 	bool opened, ended, expired;
 };
 _Static_assert(sizeof(struct registering) <= NET_SESSION_BYTES, "a session fits its connection");
@@ -166,7 +166,7 @@ static void register_opened(struct net_conn *conn)
 	struct target_env *env = target->env;
 	struct qn_text name = { target->name, target->name_len };
 
-	if (hangs(target)) {
+	if (hangs(target) || fault_active(target, FAULT_OUTAGE)) {
 		r->opened = true;
 		return;
 	}
@@ -267,6 +267,8 @@ void target_wake_registration(struct target *target)
 {
 	struct net_conn *conn = target->registering;
 
+	if (hangs(target))
+		return;
 	if (target->faults->failed_meanwhile) {
 		target->faults->failed_meanwhile = false;
 		registration_failed(target, "the connection broke while the program hung");

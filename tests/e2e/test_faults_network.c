@@ -298,3 +298,40 @@ Test(faults, outage_before_it_registers)
 	faulty_stop(&f, 0);
 	emu_expect_says(f.fleet, "text=\"no network\"");
 }
+
+/* It has just connected: what it has to say waits for the end. */
+Test(faults, outage_while_it_connects)
+{
+	char line[PEER_LINE];
+
+	faulty_start(&f, "", "",
+		     "{ do = \"fault\"; after = \"target_1 registering\";"
+		     "  fault = { kind = \"outage\"; for = \"700ms\"; }; }");
+	int fd = faulty_asks(&f, line, NULL);
+	cr_expect(faulty_ms() - f.started_ms >= 700);
+	faulty_welcome(fd);
+	fd = faulty_call(&f);
+	faulty_expect_pong(fd);
+	close(fd);
+	faulty_stop(&f, 0);
+	cr_expect(faulty_logged(&f, "register_failed") == 0);
+}
+
+/* The master's answer is lost, and TCP repeats it. */
+Test(faults, outage_while_it_waits_for_its_registration)
+{
+	char line[PEER_LINE];
+
+	faulty_start(&f, "", "",
+		     "{ do = \"fault\"; after = \"target_1 registering\"; wait = \"200ms\";"
+		     "  fault = { kind = \"outage\"; for = \"1500ms\"; }; }");
+	int fd = faulty_asks(&f, line, NULL);
+	emu_hears(f.fleet, "event=fault_on", 1);
+	faulty_welcome(fd);
+	cr_expect(faulty_ms() - f.started_ms >= 1700);
+	fd = faulty_call(&f);
+	faulty_expect_pong(fd);
+	close(fd);
+	faulty_stop(&f, 0);
+	cr_expect(faulty_logged(&f, "register_failed") == 0);
+}
