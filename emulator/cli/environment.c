@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +89,35 @@ static void explain_target(const struct fleet_config *fleet, uint32_t number, st
 			 "port (fleet.port) where the master allows it");
 }
 
+/* Asks the kernel: is there a way from this address to the master? A UDP connect sends nothing. */
+static bool reaches_master(const struct fleet_config *fleet, uint32_t number, struct net_addr to)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(fleet->ips[number]) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(to.port),
+				  .sin_addr.s_addr = htonl(to.ip) };
+	int error = 0, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char a[24], b[24];
+
+	if (fd < 0)
+		return true;
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		error = errno;
+	close(fd);
+	if (error == 0)
+		return true;
+	net_addr_text((struct net_addr){ fleet->ips[number], 0 }, a, sizeof(a));
+	a[strlen(a) - 2] = '\0';
+	complain("%s on %s cannot reach the master at %s: %s%s", fleet->names[number], a,
+		 net_addr_text(to, b, sizeof(b)), strerror(error),
+		 fleet->ips[number] >> 24 == 127 ?
+			 "; 127.0.0.0/8 ends at this host: give the targets addresses of the network" :
+			 "");
+	return false;
+}
+
 bool environment_targets(const struct fleet_config *fleet)
 {
 	const struct group_config *group = fleet->groups.at;
@@ -100,6 +132,8 @@ bool environment_targets(const struct fleet_config *fleet)
 			explain_target(fleet, i, at, rc);
 			return false;
 		}
+		if (left == group->count && !reaches_master(fleet, i, group->shared.master))
+			return false;
 	}
 	return true;
 }

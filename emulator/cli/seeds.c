@@ -144,6 +144,19 @@ static void say_progress(const struct search *search, uint64_t total, time_t *la
 		(unsigned long long)search->failed);
 }
 
+/* The whole command: what was overridden here must be overridden there. */
+static void print_again(const struct app_options *options, uint64_t seed)
+{
+	char text[32];
+
+	printf("to see one again: quintain-emu run %s --simulate", options->config_path);
+	for (size_t i = 0; i < options->n_overrides; i++)
+		printf(" --set '%s'", options->overrides[i]);
+	if (options->for_ns > 0)
+		printf(" --for %s", units_duration_text(options->for_ns, text, sizeof(text)));
+	printf(" --set seed=%llu --out DIR\n", (unsigned long long)seed);
+}
+
 enum exit_code seeds_run(const struct app_options *options)
 {
 	static struct search search;
@@ -168,8 +181,7 @@ enum exit_code seeds_run(const struct app_options *options)
 	       (unsigned long long)search.passed, (unsigned long long)search.failed);
 	if (search.failed == 0)
 		return EXIT_AS_ASKED;
-	printf("to see one again: quintain-emu run %s --simulate --set seed=%llu --out DIR\n",
-	       options->config_path, (unsigned long long)search.failures[0].seed);
+	print_again(options, search.failures[0].seed);
 	for (uint64_t i = 0; i < search.failed && i < FAILED_SHOWN; i++)
 		if (search.failures[i].verdict.code != EXIT_TEST_FAILED)
 			return EXIT_ENVIRONMENT;

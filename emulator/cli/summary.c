@@ -119,6 +119,9 @@ static void print_fleet(const struct fleet *fleet, FILE *out)
 		fprintf(out, "  hits reported by HTTP: %llu, failed: %llu\n",
 			(unsigned long long)totals->hits_reported,
 			(unsigned long long)totals->hit_reports_failed);
+	if (totals->faults_struck > 0)
+		fprintf(out, "  faults struck %llu times\n",
+			(unsigned long long)totals->faults_struck);
 	if (totals->bad_lines + totals->queue_full + totals->conn_refused > 0)
 		fprintf(out, "  bad lines %llu, moves refused %llu, connections refused %llu\n",
 			(unsigned long long)totals->bad_lines,

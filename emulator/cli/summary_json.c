@@ -61,7 +61,8 @@ static void put_fleet(FILE *out, const struct fleet *fleet)
 	put_u64(out, "hits", totals->hits, ", ");
 	put_u64(out, "misses", totals->misses, ", ");
 	put_u64(out, "hits_reported", totals->hits_reported, ", ");
-	put_u64(out, "hit_reports_failed", totals->hit_reports_failed, "}");
+	put_u64(out, "hit_reports_failed", totals->hit_reports_failed, ", ");
+	put_u64(out, "faults_struck", totals->faults_struck, "}");
 }
 
 static void put_master(FILE *out, const struct app *app)

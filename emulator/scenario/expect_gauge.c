@@ -218,7 +218,11 @@ static void note(struct gauges *gauges, struct gauge *gauge, const struct sighti
 
 	if (spec->command != 0 && spec->command != event->type)
 		return;
-	if (sighting->since_ns < spec->from_ns || sighting->since_ns >= spec->to_ns)
+	/* A command counts where it was due: or those that waited longest would leave the window. */
+	int64_t when = sighting->since_ns;
+	if (EVENT_BIT(event->kind) & ENDED_KINDS)
+		when = when > event->value ? when - event->value : 0;
+	if (when < spec->from_ns || when >= spec->to_ns)
 		return;
 	if (!people_chosen(gauges->people, gauge->chosen, sighting->who, event->name))
 		return;

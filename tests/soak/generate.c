@@ -87,7 +87,8 @@ static void put_fault(struct draft *draft)
 	if ((info->params & FAULT_BY) && one_in(draft, 2))
 		put(draft, "by = \"-%llus\"; ", (unsigned long long)below(draft, 100000));
 	put(draft, "}");
-	if (kind == FAULT_REGISTER_AS || kind == FAULT_REGISTER_FROM)
+	/* On a kept connection a second copy is the next command's answer: they have no ids to match. */
+	if (kind == FAULT_REGISTER_AS || kind == FAULT_REGISTER_FROM || kind == FAULT_DUPLICATE)
 		draft->about->names_are_true = false;
 }
 

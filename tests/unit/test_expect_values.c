@@ -119,13 +119,14 @@ Test(expect_values, windows_are_half_open)
 		"{ that = \"latency(ping, p50, 45s..) < 1s\"; },"
 		"{ that = \"hits(60s..) == 0\"; }");
 
-	run_to(run, 20 * S - 1);
+	/* A command stands where it was due: the answer comes later by its latency. */
+	run_to(run, 20 * S - 1 + 1 * MS);
 	run_ping(run, EVENT_M_OK, "west_1", 1 * MS);
-	run_to(run, 20 * S);
+	run_to(run, 20 * S + 2 * MS);
 	run_ping(run, EVENT_M_OK, "west_1", 2 * MS);
-	run_to(run, 40 * S - 1);
+	run_to(run, 40 * S - 1 + 3 * MS);
 	run_ping(run, EVENT_M_OK, "west_1", 3 * MS);
-	run_to(run, 40 * S);
+	run_to(run, 40 * S + 9 * MS);
 	run_ping(run, EVENT_M_OK, "west_1", 9 * MS);
 	run_finish(run, 50 * S);
 	run_expect(
