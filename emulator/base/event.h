@@ -28,9 +28,9 @@
 	X(POWER_ON, "power_on")                                                                    \
 	X(MOVED, "moved") /* to another address */                                                 \
 	/* its messages; text: the line */                                                         \
-	X(COMMAND, "command")	/* type: what was asked */                                         \
-	X(ANSWER, "answer")	/* type: what was answered */                                      \
-	X(BAD_LINE, "bad_line") /* text: what is wrong with it */                                  \
+	X(COMMAND, "command")           /* type: what was asked */                                 \
+	X(ANSWER, "answer")             /* type: what was answered */                              \
+	X(BAD_LINE, "bad_line")         /* text: what is wrong with it */                          \
 	X(CONN_REFUSED, "conn_refused") /* one connection too many */                              \
 	/* its mechanics */                                                                        \
 	X(RISING, "rising")                                                                        \
@@ -38,7 +38,7 @@
 	X(FALLING, "falling")                                                                      \
 	X(DOWN, "down")                                                                            \
 	X(ACTIVE, "active") /* value: duration in ns */                                            \
-	X(HIT, "hit")	    /* value: ns since it became active */                                 \
+	X(HIT, "hit")       /* value: ns since it became active */                                 \
 	X(MISS, "miss")                                                                            \
 	X(QUEUE_FULL, "queue_full")                                                                \
 	X(HIT_REPORTED, "hit_reported")                                                            \
@@ -51,11 +51,11 @@
 	X(M_REGISTERED, "m_registered") /* text: the address */                                    \
 	X(M_REJECTED, "m_rejected")                                                                \
 	X(M_SENT, "m_sent")                                                                        \
-	X(M_OK, "m_ok")		/* value: ns since it was due */                                   \
+	X(M_OK, "m_ok")         /* value: ns since it was due */                                   \
 	X(M_FAILED, "m_failed") /* text: why */                                                    \
 	X(M_LOST, "m_lost")                                                                        \
 	X(M_FORGOTTEN, "m_forgotten")                                                              \
-	X(M_ROUND, "m_round")	      /* type: command; value: targets */                          \
+	X(M_ROUND, "m_round")         /* type: command; value: targets */                          \
 	X(M_ROUND_END, "m_round_end") /* value: ns that it took */                                 \
 	/* the run */                                                                              \
 	X(NOTE, "note")
@@ -75,9 +75,9 @@ _Static_assert(EVENT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 struct event {
 	int64_t t_ns;
 	enum event_kind kind;
-	uint32_t target; /* its number in the fleet, or EVENT_NO_TARGET */
+	uint32_t target;  /* its number in the fleet, or EVENT_NO_TARGET */
 	const char *name; /* of the target, terminated; NULL where there is none */
-	uint8_t type;	  /* enum qn_snyper_type, or 0 */
+	uint8_t type;     /* enum qn_snyper_type, or 0 */
 	int64_t value;
 	const char *text;
 	size_t text_len;

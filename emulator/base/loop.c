@@ -21,7 +21,8 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-/* How old the wall clock's distance from the monotonic one may be: a jump is seen this much later. */
+/* How old the wall clock's distance from the monotonic one may be: a jump is seen this much later.
+ */
 #define WALL_EVERY_NS (10 * NS_PER_MS)
 
 void loop_read_clocks(struct loop *loop)

@@ -7,8 +7,8 @@
  * Ownership: loop_release() does not close the descriptors that others registered.
  * Errors: 0 or -errno. Threads: one loop, one thread; loop_stop() may be called by its own handlers
  * only.
- * Source: epoll(7), timerfd_create(2). One timerfd, set anew only when something is due earlier than
- * what it is set to: a loop that only serves messages makes no timer calls at all.
+ * Source: epoll(7), timerfd_create(2). One timerfd, set anew only when something is due earlier
+ * than what it is set to: a loop that only serves messages makes no timer calls at all.
  */
 #ifndef LOOP_H
 #define LOOP_H

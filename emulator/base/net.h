@@ -70,7 +70,7 @@ struct net_listener {
 struct net_stats {
 	uint64_t accepted, connected, closed, connect_failed;
 	uint64_t reads, writes, bytes_in, bytes_out;
-	uint64_t refused_full;	/* no connection object or descriptor was left */
+	uint64_t refused_full;  /* no connection object or descriptor was left */
 	uint64_t buffers_short; /* a connection was ended because no buffer was left */
 	size_t open, open_max;
 };

@@ -26,10 +26,11 @@ struct socket_conn {
 	struct loop_watch watch;
 	int fd;
 	uint8_t state;
-	int16_t error; /* < 0: a send ran into it; the loop ends the connection with it */
+	int16_t error;         /* < 0: a send ran into it; the loop ends the connection with it */
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	bool watches_writes;
-	bool nagles, has_sent; /* connects alone: accepted ones have TCP_NODELAY from their listener */
+	bool nagles,
+		has_sent; /* connects alone: accepted ones have TCP_NODELAY from their listener */
 	struct loop_deferred deferred, opening;
 	struct socket_conn *next, *prev; /* all that are open */
 	struct net_conn conn;
@@ -54,7 +55,7 @@ struct net_socket {
 	char unit[READ_UNIT];
 };
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static struct socket_conn *of_conn(struct net_conn *conn)
 {
@@ -308,7 +309,8 @@ static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 	conn->net->stats.bytes_out += len;
 	if (sc->out.len > 0)
 		return queue_rest(sc, bytes, len);
-	/* A first unit leaves at once; the next would wait for its ACK. Most connects send only one. */
+	/* A first unit leaves at once; the next would wait for its ACK. Most connects send only
+	 * one. */
 	if (sc->nagles && sc->has_sent)
 		leave_at_once(sc);
 	sc->has_sent = true;
@@ -352,8 +354,8 @@ static void opened(struct socket_conn *sc)
 }
 
 /*
- * On loopback the handshake is over when connect() returns, whatever it says: right after the handler
- * is as good a moment as the next turn, and saves a wake-up for each connection.
+ * On loopback the handshake is over when connect() returns, whatever it says: right after the
+ * handler is as good a moment as the next turn, and saves a wake-up for each connection.
  */
 static void open_at_once(struct loop_deferred *deferred)
 {
@@ -408,7 +410,8 @@ static int bind_source(int fd, struct net_addr from)
 
 	if (from.ip == 0 && from.port == 0)
 		return 0;
-	/* The port is then chosen at connect(), by the whole 4-tuple: without it the search is linear. */
+	/* The port is then chosen at connect(), by the whole 4-tuple: without it the search is
+	 * linear. */
 	if (from.port == 0)
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	return bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ? -errno : 0;
@@ -440,7 +443,8 @@ static int socket_connect(struct net *net, struct net_addr from, struct net_addr
 	sc->conn.peer = to;
 	bool connected = to.ip >> 24 == 127 && is_connected(fd);
 	sc->watches_writes = !connected;
-	/* EPOLLOUT is what a finished connect reports; even a refusal comes by the loop, never here. */
+	/* EPOLLOUT is what a finished connect reports; even a refusal comes by the loop, never
+	 * here. */
 	rc = loop_add(net->loop, fd, connected ? READ_EVENTS : CONN_EVENTS, &sc->watch);
 	if (rc < 0) {
 		bury(sc);
@@ -533,7 +537,8 @@ static int open_listener(struct net_addr at)
 		return -errno;
 	/* For addresses whose last connections stand in TIME_WAIT. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	/* A unit leaves at once, not with the ACK of the one before. Accepted sockets inherit it. */
+	/* A unit leaves at once, not with the ACK of the one before. Accepted sockets inherit it.
+	 */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 1024) < 0) {
 		error = -errno;
@@ -598,14 +603,15 @@ static void socket_unlisten(struct net_listener *listener)
 	loop_defer(ns->net.loop, &sl->deferred);
 }
 
-/* A socket filter that keeps no byte of any packet: SYNs and segments vanish before TCP sees them. */
+/* A socket filter that keeps no byte of any packet: SYNs and segments vanish before TCP sees them.
+ */
 static int hole_fd(int fd, bool on)
 {
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog program = { .len = 1, .filter = &drop };
 	int none = 0;
-	int rc = on ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) :
-		      setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+	int rc = on ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program))
+		    : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
 
 	return rc < 0 && (on || errno != ENOENT) ? -errno : 0;
 }

@@ -193,8 +193,7 @@ static bool in_range(const struct selector_factor *factor, const char *name)
 		return false;
 	uint64_t number = 0;
 	for (; at < end; at++)
-		if (!isdigit((unsigned char)*at) ||
-		    __builtin_mul_overflow(number, 10, &number) ||
+		if (!isdigit((unsigned char)*at) || __builtin_mul_overflow(number, 10, &number) ||
 		    __builtin_add_overflow(number, *at - '0', &number))
 			return false;
 	return number >= factor->low && number <= factor->high;
@@ -221,7 +220,8 @@ static bool fits(const struct selector_factor *factor, const struct selector_sub
 	}
 }
 
-/* Keeps `wanted` of the `count` numbers in list, each with the same chance, in order (Knuth's S). */
+/* Keeps `wanted` of the `count` numbers in list, each with the same chance, in order (Knuth's S).
+ */
 static uint32_t draw(uint32_t *list, uint32_t count, uint64_t wanted, uint64_t bits)
 {
 	uint32_t kept = 0;

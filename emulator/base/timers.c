@@ -34,7 +34,8 @@ static struct timer *meld(struct timer *a, struct timer *b)
 	return a;
 }
 
-/* Two passes: pairs from the left, then all of them from the right. Iterative: depth is unbounded. */
+/* Two passes: pairs from the left, then all of them from the right. Iterative: depth is unbounded.
+ */
 static struct timer *merge_pairs(struct timer *first)
 {
 	struct timer *pairs = NULL, *root = NULL;
@@ -124,8 +125,8 @@ static void wheel_remove(struct timers *timers, struct timer *timer)
 	if (timer->next != NULL)
 		timer->next->prev = timer->prev;
 	if (*head == NULL)
-		timers->busy[timer->level][timer->slot / 64] &=
-			~(UINT64_C(1) << (timer->slot % 64));
+		timers->busy[timer->level][timer->slot / 64] &= ~(UINT64_C(1)
+								  << (timer->slot % 64));
 }
 
 static int next_busy(const uint64_t *busy, unsigned from)
@@ -175,7 +176,8 @@ void timers_init(struct timers *timers, int64_t now_ns)
 void timer_arm(struct timers *timers, struct timer *timer, int64_t due_ns)
 {
 	/* Past the wheel's reach (some 580 years are 2^48 slots) nothing is ever due. */
-	int64_t last = (int64_t)((UINT64_C(1) << (TIMERS_LEVELS * LEVEL_BITS + SLOT_SHIFT - 1)) - 1);
+	int64_t last =
+		(int64_t)((UINT64_C(1) << (TIMERS_LEVELS * LEVEL_BITS + SLOT_SHIFT - 1)) - 1);
 
 	timer_cancel(timers, timer);
 	timer->due_ns = due_ns < 0 ? 0 : due_ns > last ? last : due_ns;

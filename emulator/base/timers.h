@@ -23,7 +23,8 @@ struct timer {
 	int64_t due_ns;
 	uint64_t order;
 	void (*fire)(struct timer *timer, int64_t now_ns);
-	/* In the wheel: a list. In the heap: next sibling, previous sibling or parent, first child. */
+	/* In the wheel: a list. In the heap: next sibling, previous sibling or parent, first child.
+	 */
 	struct timer *next, *prev, *child;
 	uint8_t where; /* 0: idle */
 	uint8_t level, slot;

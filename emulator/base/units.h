@@ -26,8 +26,8 @@ bool units_duration(const char *text, bool allow_negative, int64_t *ret_ns);
  * always suffices. Returns buf. */
 const char *units_duration_text(int64_t ns, char *buf, size_t cap);
 
-/* The shortest JSON number that reads back as the same double: "5", "0.1". buf of 32 bytes suffices;
- * not for infinities. Returns buf. */
+/* The shortest JSON number that reads back as the same double: "5", "0.1". buf of 32 bytes
+ * suffices; not for infinities. Returns buf. */
 const char *units_number_text(double value, char *buf, size_t cap);
 
 enum dist_kind {

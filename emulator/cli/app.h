@@ -43,7 +43,7 @@ enum app_end {
 struct app_verdict {
 	enum exit_code code;
 	const char *word; /* "PASS", "FAIL", "ERROR" */
-	char why[200];	  /* "" where it passed */
+	char why[200];    /* "" where it passed */
 };
 
 struct live;
@@ -55,13 +55,13 @@ struct app {
 	struct loop loop;
 	struct net *net;
 	struct events events;
-	struct fleet *fleet;	   /* NULL: none */
-	struct master *master;	   /* NULL: none */
-	struct rounds *rounds;	   /* NULL: none */
+	struct fleet *fleet;       /* NULL: none */
+	struct master *master;     /* NULL: none */
+	struct rounds *rounds;     /* NULL: none */
 	struct timeline *timeline; /* NULL: none */
-	struct expect *expect;	   /* NULL: none */
+	struct expect *expect;     /* NULL: none */
 	struct results *results;   /* NULL: none */
-	struct log *log;	   /* NULL: none */
+	struct log *log;           /* NULL: none */
 	struct live *live;
 	struct event_sink warner; /* says the first of each trouble on stderr */
 	bool warned_listen, warned_register;

@@ -110,11 +110,12 @@ static bool reaches_master(const struct fleet_config *fleet, uint32_t number, st
 		return true;
 	net_addr_text((struct net_addr){ fleet->ips[number], 0 }, a, sizeof(a));
 	a[strlen(a) - 2] = '\0';
-	complain("%s on %s cannot reach the master at %s: %s%s", fleet->names[number], a,
-		 net_addr_text(to, b, sizeof(b)), strerror(error),
-		 fleet->ips[number] >> 24 == 127 ?
-			 "; 127.0.0.0/8 ends at this host: give the targets addresses of the network" :
-			 "");
+	complain(
+		"%s on %s cannot reach the master at %s: %s%s", fleet->names[number], a,
+		net_addr_text(to, b, sizeof(b)), strerror(error),
+		fleet->ips[number] >> 24 == 127
+			? "; 127.0.0.0/8 ends at this host: give the targets addresses of the network"
+			: "");
 	return false;
 }
 

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define DRAW_EVERY_NS (NS_PER_S / 4)
 #define LINE_EVERY_NS (3 * NS_PER_S)
 #define RECENT 6
@@ -48,11 +48,12 @@ static void remember(struct event_sink *sink, const struct event *event)
 	}
 	if (live->recent_this_second++ >= RECENT)
 		return;
-	const char *type =
-		event->type != 0 ? qn_snyper_type_name((enum qn_snyper_type)event->type) : "";
+	const char *type = event->type != 0 ? qn_snyper_type_name((enum qn_snyper_type)event->type)
+					    : "";
 	char *line = live->recent[live->recent_next++ % RECENT];
-	snprintf(line, RECENT_LEN, "%8.3f  %-16s %s %s", (double)(event->t_ns - live->app->start_ns) / 1e9,
-		 event_name(event->kind), event->name != NULL ? event->name : "", type);
+	snprintf(line, RECENT_LEN, "%8.3f  %-16s %s %s",
+		 (double)(event->t_ns - live->app->start_ns) / 1e9, event_name(event->kind),
+		 event->name != NULL ? event->name : "", type);
 	size_t len = strlen(line);
 	for (size_t i = 0; i < event->text_len && len + 3 < RECENT_LEN; i++) {
 		unsigned char c = (unsigned char)event->text[i];
@@ -116,13 +117,14 @@ static void describe_master(struct live *live, int64_t ns, char *text, size_t ca
 	const struct master *master = live->app->master;
 	const struct master_totals *totals = master_totals(master);
 
-	snprintf(text, cap,
-		 "master  %u known   sent %llu  ok %llu  failed %llu  lost %llu  under way %llu   %.0f ok/s",
-		 master_known(master), (unsigned long long)totals->sent,
-		 (unsigned long long)totals->ok, (unsigned long long)totals->failed,
-		 (unsigned long long)totals->lost,
-		 (unsigned long long)(totals->under_way + totals->waiting),
-		 rate(totals->ok, &live->last_ok, ns));
+	snprintf(
+		text, cap,
+		"master  %u known   sent %llu  ok %llu  failed %llu  lost %llu  under way %llu   %.0f ok/s",
+		master_known(master), (unsigned long long)totals->sent,
+		(unsigned long long)totals->ok, (unsigned long long)totals->failed,
+		(unsigned long long)totals->lost,
+		(unsigned long long)(totals->under_way + totals->waiting),
+		rate(totals->ok, &live->last_ok, ns));
 }
 
 static void draw_latencies(struct live *live, int width)
@@ -132,11 +134,12 @@ static void draw_latencies(struct live *live, int width)
 	char text[160];
 
 	for (size_t i = 0; i < 4; i++) {
-		const struct master_command_stats *stats =
-			master_stats(live->app->master, commands[i]);
+		const struct master_command_stats *stats = master_stats(live->app->master,
+									commands[i]);
 		if (stats->latency.n == 0)
 			continue;
-		snprintf(text, sizeof(text), "        %-9s p50 %9.3f ms   p99 %9.3f ms   max %9.3f ms",
+		snprintf(text, sizeof(text),
+			 "        %-9s p50 %9.3f ms   p99 %9.3f ms   max %9.3f ms",
 			 qn_snyper_type_name(commands[i]),
 			 (double)hist_percentile(&stats->latency, 50) / 1e6,
 			 (double)hist_percentile(&stats->latency, 99) / 1e6,
@@ -162,8 +165,8 @@ static void draw(struct live *live, int64_t now_ns)
 	if (live->lines_drawn > 0)
 		fprintf(stderr, "\033[%dA", live->lines_drawn);
 	live->lines_drawn = 0;
-	const char *what = app->rounds != NULL ? rounds_describe(app->rounds, where, sizeof(where)) :
-						 NULL;
+	const char *what = app->rounds != NULL ? rounds_describe(app->rounds, where, sizeof(where))
+					       : NULL;
 	snprintf(text, sizeof(text), "%s  %.1f s   %s   (Ctrl-C ends)",
 		 app->config.title[0] != '\0' ? app->config.title : "quintain-emu",
 		 (double)(now_ns - app->start_ns) / 1e9, what != NULL ? what : "");
@@ -208,8 +211,8 @@ static void tick_simulated(struct live *live, int64_t now_ns)
 {
 	struct app *app = live->app;
 	struct timespec real;
-	int64_t end = app->options->for_ns > 0 ? app->options->for_ns :
-						 app->config.scenario.duration_ns;
+	int64_t end = app->options->for_ns > 0 ? app->options->for_ns
+					       : app->config.scenario.duration_ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &real);
 	int64_t real_ns = (int64_t)real.tv_sec * NS_PER_S + real.tv_nsec;
@@ -254,8 +257,8 @@ int live_new(struct app *app, struct live **ret)
 		return -ENOMEM;
 	live->app = app;
 	live->timer.fire = tick;
-	live->terminal = !app->options->quiet && !app->loop.simulated && isatty(STDERR_FILENO) && term != NULL &&
-			 strcmp(term, "dumb") != 0;
+	live->terminal = !app->options->quiet && !app->loop.simulated && isatty(STDERR_FILENO) &&
+			 term != NULL && strcmp(term, "dumb") != 0;
 	if (live->terminal) {
 		live->sink = (struct event_sink){ .event = remember, .mask = RECENT_MASK };
 		events_add(&app->events, &live->sink);
@@ -269,9 +272,9 @@ void live_start(struct live *live)
 	live->last_ns = live->app->loop.now_ns;
 	if (live->app->options->quiet)
 		return;
-	int64_t first = live->terminal		    ? DRAW_EVERY_NS :
-			live->app->loop.simulated ? NS_PER_S :
-						    LINE_EVERY_NS;
+	int64_t first = live->terminal              ? DRAW_EVERY_NS
+			: live->app->loop.simulated ? NS_PER_S
+						    : LINE_EVERY_NS;
 	loop_timer(&live->app->loop, &live->timer, first);
 }
 

@@ -86,9 +86,9 @@ static void collect(struct search *search, struct worker *worker)
 			 WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "no verdict");
 	}
 	/* `word` was a pointer in another process. */
-	verdict.word = verdict.code == EXIT_AS_ASKED	? "PASS" :
-		       verdict.code == EXIT_TEST_FAILED ? "FAIL" :
-							  "ERROR";
+	verdict.word = verdict.code == EXIT_AS_ASKED      ? "PASS"
+		       : verdict.code == EXIT_TEST_FAILED ? "FAIL"
+							  : "ERROR";
 	if (verdict.code == EXIT_AS_ASKED) {
 		search->passed++;
 		return;

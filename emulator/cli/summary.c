@@ -10,7 +10,11 @@ static const char *ms(int64_t ns, char *buf, size_t cap)
 {
 	double value = (double)ns / 1e6;
 
-	snprintf(buf, cap, value < 10 ? "%.3f" : value < 100 ? "%.2f" : value < 1000 ? "%.1f" : "%.0f",
+	snprintf(buf, cap,
+		 value < 10     ? "%.3f"
+		 : value < 100  ? "%.2f"
+		 : value < 1000 ? "%.1f"
+				: "%.0f",
 		 value);
 	return buf;
 }
@@ -48,9 +52,11 @@ static void print_reasons(const struct master_totals *totals, FILE *out)
 		const char *what;
 		uint64_t n;
 	} reasons[] = {
-		{ "refused", totals->refused },		{ "reset", totals->reset },
+		{ "refused", totals->refused },
+		{ "reset", totals->reset },
 		{ "closed without an answer", totals->closed },
-		{ "bad answers", totals->bad_answers }, { "no resources here", totals->no_resources },
+		{ "bad answers", totals->bad_answers },
+		{ "no resources here", totals->no_resources },
 	};
 	const char *separator = "  failed because: ";
 
@@ -105,7 +111,8 @@ static void print_fleet(const struct fleet *fleet, FILE *out)
 		fprintf(out, "  registrations: %llu done, %llu failed and tried again\n",
 			(unsigned long long)totals->registrations,
 			(unsigned long long)totals->register_failures);
-	fprintf(out, "  answered %llu commands: ping %llu, stand_up %llu, lay_down %llu, activate %llu\n",
+	fprintf(out,
+		"  answered %llu commands: ping %llu, stand_up %llu, lay_down %llu, activate %llu\n",
 		(unsigned long long)totals->answers,
 		(unsigned long long)totals->commands[QN_SNYPER_PING],
 		(unsigned long long)totals->commands[QN_SNYPER_STAND_UP],
@@ -131,9 +138,9 @@ static void print_fleet(const struct fleet *fleet, FILE *out)
 
 static void print_expectations(const struct expect *expect, FILE *out, bool colour)
 {
-	static const char *const colours[] = {
-		[VERDICT_PASS] = "\033[32m", [VERDICT_FAIL] = "\033[31m", [VERDICT_ERROR] = "\033[35m"
-	};
+	static const char *const colours[] = { [VERDICT_PASS] = "\033[32m",
+					       [VERDICT_FAIL] = "\033[31m",
+					       [VERDICT_ERROR] = "\033[35m" };
 
 	for (uint32_t i = 0; i < expect_count(expect); i++) {
 		const struct verdict *v = expect_verdict(expect, i);
@@ -175,8 +182,7 @@ void summary_print(const struct app *app, FILE *out, bool colour)
 	app_judge(app, &verdict);
 	fprintf(out, "\n%s%s%s  after %.1f s%s: %s%s%s\n",
 		colour ? (verdict.code == EXIT_AS_ASKED ? "\033[1;32m" : "\033[1;31m") : "",
-		verdict.word, colour ? "\033[0m" : "",
-		(double)(app->end_ns - app->start_ns) / 1e9,
+		verdict.word, colour ? "\033[0m" : "", (double)(app->end_ns - app->start_ns) / 1e9,
 		app->loop.simulated ? " of simulated time" : "",
 		app->end == APP_SIGNAL ? strsignal(app->signal) : ends[app->end],
 		verdict.why[0] != '\0' ? "; " : "", verdict.why);

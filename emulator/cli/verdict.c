@@ -10,8 +10,7 @@ static bool fail(struct app_verdict *verdict, enum exit_code code)
 }
 
 #define FAIL(...)                                                                                  \
-	(snprintf(verdict->why, sizeof(verdict->why), __VA_ARGS__),                                \
-	 fail(verdict, EXIT_TEST_FAILED))
+	(snprintf(verdict->why, sizeof(verdict->why), __VA_ARGS__), fail(verdict, EXIT_TEST_FAILED))
 
 /* A scenario that says what must hold is judged by that alone: it breaks things on purpose. */
 static bool judge_expectations(const struct expect *expect, struct app_verdict *verdict)
@@ -23,8 +22,9 @@ static bool judge_expectations(const struct expect *expect, struct app_verdict *
 		const struct verdict *v = expect_verdict(expect, i);
 		failed += v->outcome == VERDICT_FAIL;
 		errors += v->outcome == VERDICT_ERROR;
-		if (v->outcome != VERDICT_PASS && (first == NULL || (first->outcome == VERDICT_FAIL &&
-								     v->outcome == VERDICT_ERROR)))
+		if (v->outcome != VERDICT_PASS &&
+		    (first == NULL ||
+		     (first->outcome == VERDICT_FAIL && v->outcome == VERDICT_ERROR)))
 			first = v;
 	}
 	if (first == NULL)
@@ -41,7 +41,8 @@ static bool judge_rounds(const struct app *app, struct app_verdict *verdict)
 
 	if (rounds_short_of(app->rounds) >= 0)
 		return FAIL("%lld of %lld targets had registered in time",
-			    (long long)rounds_short_of(app->rounds), (long long)config->wait.targets);
+			    (long long)rounds_short_of(app->rounds),
+			    (long long)config->wait.targets);
 	if (totals->lost + totals->failed > 0)
 		return FAIL("%llu commands lost, %llu failed", (unsigned long long)totals->lost,
 			    (unsigned long long)totals->failed);

@@ -8,11 +8,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define NAME_MAX_LEN 63 /* what a master of ours remembers of an id */
+#define NAME_MAX_LEN 63                   /* what a master of ours remembers of an id */
 #define AUTO_ADDRESS UINT32_C(0x7f010001) /* 127.1.0.1 */
 #define AUTO_ADDRESS_END UINT32_C(0x7ffffffe)
 #define HOSTS_FIRST UINT32_C(0x01000000) /* below: "this network", RFC 1122 3.2.1.3 */
-#define HOSTS_LAST UINT32_C(0xdfffffff)	 /* above: multicast and reserved */
+#define HOSTS_LAST UINT32_C(0xdfffffff)  /* above: multicast and reserved */
 #define TARGETS_MAX 50000000
 
 static const char *const reply_words[] = { "queued", "done", NULL };
@@ -20,10 +20,18 @@ static const char *const report_words[] = { "none", "http", NULL };
 static const char *const listen_words[] = { "auto", "each", NULL };
 
 static const struct setting host_settings[] = {
-	{ .name = "host", .kind = SETTING_STRING, .offset = offsetof(struct host_config, host),
-	  .def = "127.0.0.1", .help = "an IPv4 address, or a name that resolves to one" },
-	{ .name = "port", .kind = SETTING_INT, .offset = offsetof(struct host_config, port),
-	  .def = "8081", .min = 1, .max = 65535, .help = "its TCP port" },
+	{ .name = "host",
+	  .kind = SETTING_STRING,
+	  .offset = offsetof(struct host_config, host),
+	  .def = "127.0.0.1",
+	  .help = "an IPv4 address, or a name that resolves to one" },
+	{ .name = "port",
+	  .kind = SETTING_INT,
+	  .offset = offsetof(struct host_config, port),
+	  .def = "8081",
+	  .min = 1,
+	  .max = 65535,
+	  .help = "its TCP port" },
 	{ .name = NULL },
 };
 const struct setting_table host_table = { .title = "an address on the network",
@@ -32,10 +40,18 @@ const struct setting_table host_table = { .title = "an address on the network",
 					  .origin_offset = SIZE_MAX };
 
 static const struct setting report_host_settings[] = {
-	{ .name = "host", .kind = SETTING_STRING, .offset = offsetof(struct host_config, host),
-	  .def = "", .help = "an IPv4 address or a name; empty: the master's" },
-	{ .name = "port", .kind = SETTING_INT, .offset = offsetof(struct host_config, port),
-	  .def = "8080", .min = 1, .max = 65535, .help = "its HTTP port" },
+	{ .name = "host",
+	  .kind = SETTING_STRING,
+	  .offset = offsetof(struct host_config, host),
+	  .def = "",
+	  .help = "an IPv4 address or a name; empty: the master's" },
+	{ .name = "port",
+	  .kind = SETTING_INT,
+	  .offset = offsetof(struct host_config, port),
+	  .def = "8080",
+	  .min = 1,
+	  .max = 65535,
+	  .help = "its HTTP port" },
 	{ .name = NULL },
 };
 static const struct setting_table report_host_table = { .title = "where hits are reported",
@@ -45,17 +61,36 @@ static const struct setting_table report_host_table = { .title = "where hits are
 
 #define HIT(member) offsetof(struct group_config, hit.member) - offsetof(struct group_config, hit)
 static const struct setting hit_settings[] = {
-	{ .name = "probability", .kind = SETTING_FLOAT, .offset = HIT(probability), .def = "0.5",
-	  .fmin = 0, .fmax = 1, .help = "how likely an activation is hit at all" },
-	{ .name = "after", .kind = SETTING_DIST, .offset = HIT(after),
-	  .def = "uniform(200ms, 4s)", .help = "when, from the moment it stands active" },
-	{ .name = "value", .kind = SETTING_INT, .offset = HIT(value), .def = "1", .min = -1000000,
-	  .max = 1000000, .help = "hit_value of a reported hit" },
-	{ .name = "report", .kind = SETTING_WORD, .offset = HIT(report), .def = "none",
+	{ .name = "probability",
+	  .kind = SETTING_FLOAT,
+	  .offset = HIT(probability),
+	  .def = "0.5",
+	  .fmin = 0,
+	  .fmax = 1,
+	  .help = "how likely an activation is hit at all" },
+	{ .name = "after",
+	  .kind = SETTING_DIST,
+	  .offset = HIT(after),
+	  .def = "uniform(200ms, 4s)",
+	  .help = "when, from the moment it stands active" },
+	{ .name = "value",
+	  .kind = SETTING_INT,
+	  .offset = HIT(value),
+	  .def = "1",
+	  .min = -1000000,
+	  .max = 1000000,
+	  .help = "hit_value of a reported hit" },
+	{ .name = "report",
+	  .kind = SETTING_WORD,
+	  .offset = HIT(report),
+	  .def = "none",
 	  .words = report_words,
 	  .help = "whether a hit is told: the snyper wire has no message for it, http has" },
-	{ .name = "report_to", .kind = SETTING_GROUP, .offset = HIT(report_to),
-	  .sub = &report_host_table, .help = "where to, with report = \"http\"" },
+	{ .name = "report_to",
+	  .kind = SETTING_GROUP,
+	  .offset = HIT(report_to),
+	  .sub = &report_host_table,
+	  .help = "where to, with report = \"http\"" },
 	{ .name = NULL },
 };
 static const struct setting_table hit_table = { .title = "hits, decided by the seed",
@@ -65,45 +100,110 @@ static const struct setting_table hit_table = { .title = "hits, decided by the s
 
 #define GROUP(member) offsetof(struct group_config, member)
 static const struct setting group_settings[] = {
-	{ .name = "name", .kind = SETTING_STRING, .offset = GROUP(name), .def = "target_%d",
+	{ .name = "name",
+	  .kind = SETTING_STRING,
+	  .offset = GROUP(name),
+	  .def = "target_%d",
 	  .help = "the targets' ids; %d (or %04d) stands for the number" },
-	{ .name = "label", .kind = SETTING_STRING, .offset = GROUP(label), .def = "",
+	{ .name = "label",
+	  .kind = SETTING_STRING,
+	  .offset = GROUP(label),
+	  .def = "",
 	  .help = "the group's own name, for selectors and results; empty: its number" },
-	{ .name = "count", .kind = SETTING_INT, .offset = GROUP(count), .def = "1", .min = 1,
-	  .max = 10000000, .help = "how many targets" },
-	{ .name = "first", .kind = SETTING_INT, .offset = GROUP(first), .def = "1", .min = 0,
-	  .max = 1000000000, .help = "the number of the first" },
-	{ .name = "addresses", .kind = SETTING_STRINGS, .offset = GROUP(addresses),
+	{ .name = "count",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(count),
+	  .def = "1",
+	  .min = 1,
+	  .max = 10000000,
+	  .help = "how many targets" },
+	{ .name = "first",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(first),
+	  .def = "1",
+	  .min = 0,
+	  .max = 1000000000,
+	  .help = "the number of the first" },
+	{ .name = "addresses",
+	  .kind = SETTING_STRINGS,
+	  .offset = GROUP(addresses),
 	  .help = "where they live: addresses, ranges, networks; absent: from 127.1.0.1 on" },
-	{ .name = "tags", .kind = SETTING_STRINGS, .offset = GROUP(tags),
+	{ .name = "tags",
+	  .kind = SETTING_STRINGS,
+	  .offset = GROUP(tags),
 	  .help = "words that selectors find them by" },
-	{ .name = "start", .kind = SETTING_INT, .offset = GROUP(start), .def = "-1", .min = -1,
+	{ .name = "start",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(start),
+	  .def = "-1",
+	  .min = -1,
 	  .max = 10000000,
 	  .help = "so many are switched on at the start, the rest is for spawn; -1: all" },
-	{ .name = "faults", .kind = SETTING_LIST, .offset = GROUP(faults), .sub = &fault_table,
+	{ .name = "faults",
+	  .kind = SETTING_LIST,
+	  .offset = GROUP(faults),
+	  .sub = &fault_table,
 	  .help = "what they do wrong from the start" },
-	{ .name = "profile", .kind = SETTING_WORD, .offset = GROUP(profile), .def = "pico",
-	  .words = qn_snyper_profile_names, .help = "whose habits they have on the wire" },
-	{ .name = "reply", .kind = SETTING_WORD, .offset = GROUP(reply), .def = "queued",
+	{ .name = "profile",
+	  .kind = SETTING_WORD,
+	  .offset = GROUP(profile),
+	  .def = "pico",
+	  .words = qn_snyper_profile_names,
+	  .help = "whose habits they have on the wire" },
+	{ .name = "reply",
+	  .kind = SETTING_WORD,
+	  .offset = GROUP(reply),
+	  .def = "queued",
 	  .words = reply_words,
 	  .help = "answer when the move is queued (as the firmware) or when it is done" },
-	{ .name = "boot", .kind = SETTING_DIST, .offset = GROUP(boot), .def = "0s",
+	{ .name = "boot",
+	  .kind = SETTING_DIST,
+	  .offset = GROUP(boot),
+	  .def = "0s",
 	  .help = "from power to the first registration" },
-	{ .name = "rise", .kind = SETTING_DIST, .offset = GROUP(rise), .def = "500ms",
+	{ .name = "rise",
+	  .kind = SETTING_DIST,
+	  .offset = GROUP(rise),
+	  .def = "500ms",
 	  .help = "how long standing up takes" },
-	{ .name = "fall", .kind = SETTING_DIST, .offset = GROUP(fall), .def = "500ms",
+	{ .name = "fall",
+	  .kind = SETTING_DIST,
+	  .offset = GROUP(fall),
+	  .def = "500ms",
 	  .help = "how long lying down takes" },
-	{ .name = "hit", .kind = SETTING_GROUP, .offset = GROUP(hit), .sub = &hit_table,
+	{ .name = "hit",
+	  .kind = SETTING_GROUP,
+	  .offset = GROUP(hit),
+	  .sub = &hit_table,
 	  .help = "what an active target feels" },
-	{ .name = "poll", .kind = SETTING_DURATION, .offset = GROUP(poll_ns), .def = "10ms",
-	  .min = 0, .max = 60 * NS_PER_S, .help = "how often the sensor is read" },
-	{ .name = "line_limit", .kind = SETTING_INT, .offset = GROUP(line_limit), .def = "32768",
-	  .min = 256, .max = 65000, .help = "the longest line that is taken, in bytes" },
-	{ .name = "connections", .kind = SETTING_INT, .offset = GROUP(connections_max),
-	  .def = "64", .min = 1, .max = 65535,
+	{ .name = "poll",
+	  .kind = SETTING_DURATION,
+	  .offset = GROUP(poll_ns),
+	  .def = "10ms",
+	  .min = 0,
+	  .max = 60 * NS_PER_S,
+	  .help = "how often the sensor is read" },
+	{ .name = "line_limit",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(line_limit),
+	  .def = "32768",
+	  .min = 256,
+	  .max = 65000,
+	  .help = "the longest line that is taken, in bytes" },
+	{ .name = "connections",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(connections_max),
+	  .def = "64",
+	  .min = 1,
+	  .max = 65535,
 	  .help = "at most so many at a time to one target; more are closed" },
-	{ .name = "queue", .kind = SETTING_INT, .offset = GROUP(queue_max), .def = "8", .min = 1,
-	  .max = 1024, .help = "moves that may wait; more are answered with an error" },
+	{ .name = "queue",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(queue_max),
+	  .def = "8",
+	  .min = 1,
+	  .max = 1024,
+	  .help = "moves that may wait; more are answered with an error" },
 	{ .name = NULL },
 };
 static const struct setting_table group_table = { .title = "one group of targets",
@@ -114,12 +214,27 @@ static const struct setting_table group_table = { .title = "one group of targets
 #define RETRY(member)                                                                              \
 	offsetof(struct fleet_config, retry.member) - offsetof(struct fleet_config, retry)
 static const struct setting retry_settings[] = {
-	{ .name = "attempts", .kind = SETTING_INT, .offset = RETRY(attempts), .def = "0", .min = 0,
-	  .max = 1000000, .help = "give up after so many; 0: never; 1: as the firmware" },
-	{ .name = "first", .kind = SETTING_DURATION, .offset = RETRY(first_ns), .def = "500ms",
-	  .min = NS_PER_MS, .max = 3600 * NS_PER_S, .help = "the first pause; it doubles" },
-	{ .name = "max", .kind = SETTING_DURATION, .offset = RETRY(max_ns), .def = "10s",
-	  .min = NS_PER_MS, .max = 24 * 3600 * NS_PER_S, .help = "the longest pause" },
+	{ .name = "attempts",
+	  .kind = SETTING_INT,
+	  .offset = RETRY(attempts),
+	  .def = "0",
+	  .min = 0,
+	  .max = 1000000,
+	  .help = "give up after so many; 0: never; 1: as the firmware" },
+	{ .name = "first",
+	  .kind = SETTING_DURATION,
+	  .offset = RETRY(first_ns),
+	  .def = "500ms",
+	  .min = NS_PER_MS,
+	  .max = 3600 * NS_PER_S,
+	  .help = "the first pause; it doubles" },
+	{ .name = "max",
+	  .kind = SETTING_DURATION,
+	  .offset = RETRY(max_ns),
+	  .def = "10s",
+	  .min = NS_PER_MS,
+	  .max = 24 * 3600 * NS_PER_S,
+	  .help = "the longest pause" },
 	{ .name = NULL },
 };
 static const struct setting_table retry_table = {
@@ -130,13 +245,21 @@ static const struct setting_table retry_table = {
 };
 
 #define REREGISTER(member)                                                                         \
-	offsetof(struct fleet_config, reregister.member) -                                         \
-		offsetof(struct fleet_config, reregister)
+	offsetof(struct fleet_config, reregister.member) - offsetof(struct fleet_config, reregister)
 static const struct setting reregister_settings[] = {
-	{ .name = "every", .kind = SETTING_DURATION, .offset = REREGISTER(every_ns), .def = "0s",
-	  .min = 0, .max = 24 * 3600 * NS_PER_S, .help = "again so often; 0: once, as the firmware" },
-	{ .name = "silence", .kind = SETTING_DURATION, .offset = REREGISTER(silence_ns),
-	  .def = "0s", .min = 0, .max = 24 * 3600 * NS_PER_S,
+	{ .name = "every",
+	  .kind = SETTING_DURATION,
+	  .offset = REREGISTER(every_ns),
+	  .def = "0s",
+	  .min = 0,
+	  .max = 24 * 3600 * NS_PER_S,
+	  .help = "again so often; 0: once, as the firmware" },
+	{ .name = "silence",
+	  .kind = SETTING_DURATION,
+	  .offset = REREGISTER(silence_ns),
+	  .def = "0s",
+	  .min = 0,
+	  .max = 24 * 3600 * NS_PER_S,
 	  .help = "again when no command came for so long; 0: never" },
 	{ .name = NULL },
 };
@@ -149,29 +272,68 @@ static const struct setting_table reregister_table = {
 
 #define FLEET(member) offsetof(struct fleet_config, member)
 static const struct setting fleet_settings[] = {
-	{ .name = "master", .kind = SETTING_GROUP, .offset = FLEET(master), .sub = &host_table,
+	{ .name = "master",
+	  .kind = SETTING_GROUP,
+	  .offset = FLEET(master),
+	  .sub = &host_table,
 	  .help = "where the targets register" },
-	{ .name = "port", .kind = SETTING_INT, .offset = FLEET(port), .def = "0", .min = 0,
-	  .max = 65535, .help = "where the targets listen; 0: the master's number, as the range does" },
-	{ .name = "listen", .kind = SETTING_WORD, .offset = FLEET(listen), .def = "auto",
-	  .words = listen_words, .help = "a listener for each target, opened once it has registered" },
-	{ .name = "ramp", .kind = SETTING_FLOAT, .offset = FLEET(ramp_per_s), .def = "200",
-	  .fmin = 0, .fmax = 10000000, .help = "targets switched on a second; 0: all at once" },
-	{ .name = "answer_timeout", .kind = SETTING_DURATION, .offset = FLEET(answer_timeout_ns),
-	  .def = "5s", .min = NS_PER_MS, .max = 3600 * NS_PER_S,
+	{ .name = "port",
+	  .kind = SETTING_INT,
+	  .offset = FLEET(port),
+	  .def = "0",
+	  .min = 0,
+	  .max = 65535,
+	  .help = "where the targets listen; 0: the master's number, as the range does" },
+	{ .name = "listen",
+	  .kind = SETTING_WORD,
+	  .offset = FLEET(listen),
+	  .def = "auto",
+	  .words = listen_words,
+	  .help = "a listener for each target, opened once it has registered" },
+	{ .name = "ramp",
+	  .kind = SETTING_FLOAT,
+	  .offset = FLEET(ramp_per_s),
+	  .def = "200",
+	  .fmin = 0,
+	  .fmax = 10000000,
+	  .help = "targets switched on a second; 0: all at once" },
+	{ .name = "answer_timeout",
+	  .kind = SETTING_DURATION,
+	  .offset = FLEET(answer_timeout_ns),
+	  .def = "5s",
+	  .min = NS_PER_MS,
+	  .max = 3600 * NS_PER_S,
 	  .help = "for a registration to connect, and again for its answer" },
-	{ .name = "retry", .kind = SETTING_GROUP, .offset = FLEET(retry), .sub = &retry_table,
+	{ .name = "retry",
+	  .kind = SETTING_GROUP,
+	  .offset = FLEET(retry),
+	  .sub = &retry_table,
 	  .help = "when a registration fails" },
-	{ .name = "reregister", .kind = SETTING_GROUP, .offset = FLEET(reregister),
-	  .sub = &reregister_table, .help = "registering again while in service" },
-	{ .name = "connections", .kind = SETTING_INT, .offset = FLEET(connections_max), .def = "0",
-	  .min = 0, .max = 1000000,
+	{ .name = "reregister",
+	  .kind = SETTING_GROUP,
+	  .offset = FLEET(reregister),
+	  .sub = &reregister_table,
+	  .help = "registering again while in service" },
+	{ .name = "connections",
+	  .kind = SETTING_INT,
+	  .offset = FLEET(connections_max),
+	  .def = "0",
+	  .min = 0,
+	  .max = 1000000,
 	  .help = "reserved for all targets together; 0: what the descriptors allow" },
-	{ .name = "buffers", .kind = SETTING_INT, .offset = FLEET(buffer_bytes), .def = "33554432",
-	  .min = 1048576, .max = INT64_C(8589934592),
+	{ .name = "buffers",
+	  .kind = SETTING_INT,
+	  .offset = FLEET(buffer_bytes),
+	  .def = "33554432",
+	  .min = 1048576,
+	  .max = INT64_C(8589934592),
 	  .help = "bytes for half-read lines and unsent answers" },
-	{ .name = "groups", .kind = SETTING_LIST, .offset = FLEET(groups), .sub = &group_table,
-	  .required = true, .help = "the targets" },
+	{ .name = "groups",
+	  .kind = SETTING_LIST,
+	  .offset = FLEET(groups),
+	  .sub = &group_table,
+	  .required = true,
+	  .help = "the targets" },
 	{ .name = NULL },
 };
 const struct setting_table fleet_table = { .title = "virtual targets",
@@ -193,7 +355,8 @@ struct net_addr host_resolve(struct settings *settings, const struct setting_ori
 			       host->host);
 		return addr;
 	}
-	addr.ip = ntohl(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr);
+	addr.ip =
+		ntohl(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr);
 	freeaddrinfo(found);
 	return addr;
 }
@@ -258,9 +421,10 @@ static bool check_pattern(struct settings *settings, struct group_config *group)
 	bool numbered;
 
 	if (!pattern_ok(group->name, &numbered) || group->name[0] == '\0') {
-		settings_error(settings, &group->origin, "name",
-			       "\"%s\" is no name; expected one with at most one %%d, e.g. \"target_%%d\"",
-			       group->name);
+		settings_error(
+			settings, &group->origin, "name",
+			"\"%s\" is no name; expected one with at most one %%d, e.g. \"target_%%d\"",
+			group->name);
 		return false;
 	}
 	if (!numbered && group->count > 1) {
@@ -274,8 +438,8 @@ static bool check_pattern(struct settings *settings, struct group_config *group)
 	write_name(group->name, group->first + group->count - 1, longest, sizeof(longest));
 	if (strlen(longest) > NAME_MAX_LEN) {
 		settings_error(settings, &group->origin, "name",
-			       "\"%s\" has %zu bytes; expected at most %d", longest, strlen(longest),
-			       NAME_MAX_LEN);
+			       "\"%s\" has %zu bytes; expected at most %d", longest,
+			       strlen(longest), NAME_MAX_LEN);
 		return false;
 	}
 	return true;
@@ -391,11 +555,13 @@ static void find_clashes(struct settings *settings, const struct fleet_config *f
 	for (uint32_t i = 1; i < fleet->targets; i++)
 		if (fleet->ips[order[i - 1]] == fleet->ips[order[i]]) {
 			uint32_t later = order[i] > order[i - 1] ? order[i] : order[i - 1];
-			net_addr_text((struct net_addr){ fleet->ips[later], 0 }, text, sizeof(text));
+			net_addr_text((struct net_addr){ fleet->ips[later], 0 }, text,
+				      sizeof(text));
 			text[strlen(text) - 2] = '\0';
-			settings_error(settings, &group_of(fleet, later)->origin, "addresses",
-				       "two targets would live on %s; a master tells them apart by it",
-				       text);
+			settings_error(
+				settings, &group_of(fleet, later)->origin, "addresses",
+				"two targets would live on %s; a master tells them apart by it",
+				text);
 			break;
 		}
 	free(order);
@@ -415,8 +581,8 @@ static void check_faults(struct settings *settings, struct group_config *group)
 			       (long long)group->start, (long long)group->count);
 }
 
-static void share(struct settings *settings, struct fleet_config *fleet,
-		  struct group_config *group, struct net_addr master)
+static void share(struct settings *settings, struct fleet_config *fleet, struct group_config *group,
+		  struct net_addr master)
 {
 	struct target_group *shared = &group->shared;
 

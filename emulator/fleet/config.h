@@ -29,7 +29,7 @@ struct group_config {
 	int64_t count, first;
 	struct setting_strings addresses, tags;
 	struct setting_list faults; /* struct fault_spec */
-	int64_t start;		    /* so many are switched on at the start; -1: all */
+	int64_t start;              /* so many are switched on at the start; -1: all */
 	int profile;
 	int reply;
 	struct dist boot, rise, fall;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static int64_t ramp_due(const struct fleet *fleet, uint32_t i)
 {
@@ -81,8 +81,8 @@ static bool in_group(const void *context, uint32_t i, const char *group, size_t 
 
 static bool has_tag(const void *context, uint32_t i, const char *tag, size_t len)
 {
-	const struct group_config *group =
-		OF(target_at(context, i)->group, struct group_config, shared);
+	const struct group_config *group = OF(target_at(context, i)->group, struct group_config,
+					      shared);
 
 	for (size_t t = 0; t < group->tags.count; t++)
 		if (is(group->tags.at[t], tag, len))
@@ -119,7 +119,8 @@ static void build(struct fleet *fleet)
 	for (size_t g = 0; g < fleet->config->groups.count; g++)
 		for (int64_t i = 0; i < groups[g].count; i++, number++) {
 			target_init(&fleet->targets[number], &fleet->env, &groups[g].shared, number,
-				    fleet->config->names[number], fleet->config->ips[number], queue);
+				    fleet->config->names[number], fleet->config->ips[number],
+				    queue);
 			queue += groups[g].queue_max;
 		}
 }

@@ -2,9 +2,8 @@
  * A fleet: the targets of a config, switched on one after the other.
  *
  * Purpose: builds the targets, ramps them up, answers questions about them.
- * Ownership: fleet_new() takes all memory at once; the config must outlive it. fleet_free() releases
- * the targets, before the net is freed.
- * Errors: 0 or -errno. Threads: its loop's.
+ * Ownership: fleet_new() takes all memory at once; the config must outlive it. fleet_free()
+ * releases the targets, before the net is freed. Errors: 0 or -errno. Threads: its loop's.
  */
 #ifndef FLEET_H
 #define FLEET_H

@@ -296,10 +296,10 @@ static void start(struct command *command)
 		ask(remote->kept);
 		return;
 	}
-	int rc = net_connect(master->net, from,
-			     (struct net_addr){ remote->ip, port != 0 ? port :
-								     master->address.port },
-			     &asking_handler, &conn);
+	int rc = net_connect(
+		master->net, from,
+		(struct net_addr){ remote->ip, port != 0 ? port : master->address.port },
+		&asking_handler, &conn);
 	if (rc < 0) {
 		master->totals.no_resources++;
 		end(command, MASTER_FAILED, strerror(-rc));
@@ -317,8 +317,8 @@ static void start(struct command *command)
 		remote->kept = conn;
 }
 
-int master_command(struct master *master, uint32_t number, enum qn_snyper_type type,
-		   int64_t due_ns, struct qn_text duration, master_done *done, void *context)
+int master_command(struct master *master, uint32_t number, enum qn_snyper_type type, int64_t due_ns,
+		   struct qn_text duration, master_done *done, void *context)
 {
 	if (number >= master->count || !master->remotes[number].known)
 		return -ENOENT;

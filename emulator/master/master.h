@@ -27,7 +27,7 @@ struct master_options {
 	struct net_addr listen;
 	uint16_t target_port; /* 0: the listening port's number, as the real master */
 	const struct qn_snyper_profile *profile;
-	bool keep; /* one kept connection a target instead of one a message */
+	bool keep;          /* one kept connection a target instead of one a message */
 	bool forget_failed; /* after a round: who did not answer must register anew */
 	int64_t connect_timeout_ns, answer_timeout_ns;
 	struct master_limits limits;

@@ -9,7 +9,7 @@
 #include "emulator/base/pool.h"
 #include "emulator/master/master.h"
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* A command from when it is due to when its outcome is known. */
 struct command {

@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* The listening side: one line `register` a connection as a rule, answered, closed by the target. */
+/* The listening side: one line `register` a connection as a rule, answered, closed by the target.
+ */
 
 #define IDLE_LIMIT_NS INT64_C(30000000000)
 /* At the same time; so that those who connect and say nothing leave room for commands. */
@@ -111,8 +112,7 @@ static size_t registration_received(struct net_conn *conn, const char *bytes, si
 			if (fault.code == QN_OK)
 				text = qn_snyper_unsupported(QN_SNYPER_MASTER, message.type, space,
 							     sizeof(space));
-			reject(conn,
-			       fault.code == QN_OK ? message.id : (struct qn_text){ NULL, 0 },
+			reject(conn, fault.code == QN_OK ? message.id : (struct qn_text){ NULL, 0 },
 			       text.at, text.len);
 			break;
 		}

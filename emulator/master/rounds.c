@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define LOOK_EVERY_NS (20 * NS_PER_MS)
 
 enum state { WAITING, PAUSING, SENDING, FINISHED };
@@ -24,13 +24,13 @@ struct rounds {
 	struct timer timer;
 	enum state state;
 	int64_t started_ns, short_of;
-	int64_t pass;	 /* of all rounds */
-	size_t current;	 /* the round */
+	int64_t pass;   /* of all rounds */
+	size_t current; /* the round */
 	int64_t sent_times;
 	int64_t round_start_ns;
 	uint64_t outstanding, unsent, draws;
 	bool found_nobody; /* the last sending */
-	bool sending;	   /* inside the loop that hands out commands */
+	bool sending;      /* inside the loop that hands out commands */
 	uint32_t *chosen;
 	uint8_t *marks;
 };
@@ -129,7 +129,8 @@ static void send_once(struct rounds *rounds)
 
 	if (round->every_ns == 0)
 		due = rounds->loop->now_ns;
-	uint32_t n = selector_apply(&round->selector, &subject, bits, rounds->chosen, rounds->marks);
+	uint32_t n = selector_apply(&round->selector, &subject, bits, rounds->chosen,
+				    rounds->marks);
 	rounds->sent_times++;
 	rounds->sending = true;
 	for (uint32_t i = 0; i < n; i++) {

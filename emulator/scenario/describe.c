@@ -18,10 +18,13 @@ static void describe_action(const struct step_config *step, FILE *out)
 		if (step->command_type == QN_SNYPER_ACTIVATE)
 			fprintf(out, " for %s s", step->duration_text);
 		break;
-	case STEP_FAULT: fprintf(out, " %s", fault_spec_text(&step->fault, text, sizeof(text))); break;
+	case STEP_FAULT:
+		fprintf(out, " %s", fault_spec_text(&step->fault, text, sizeof(text)));
+		break;
 	case STEP_CLEAR:
-		fprintf(out, " %s", step->has_fault ? fault_name((enum fault_kind)step->fault.kind) :
-						      "every fault");
+		fprintf(out, " %s",
+			step->has_fault ? fault_name((enum fault_kind)step->fault.kind)
+					: "every fault");
 		break;
 	case STEP_RATE:
 		fprintf(out, " %s, %g to %g a second for %s",
@@ -97,8 +100,11 @@ void timeline_describe(const struct setting_list *steps, int64_t duration_ns, FI
 	size_t shown = count < LINES_MAX ? count : LINES_MAX;
 	qsort(moments, shown, sizeof(*moments), by_time);
 	for (size_t i = 0; i < shown; i++) {
-		fprintf(out, "  %10s%s  ", units_duration_text(moments[i].at_ns, text, sizeof(text)),
-			all[moments[i].step].jitter.a > 0 || all[moments[i].step].jitter.b > 0 ? "+" : " ");
+		fprintf(out, "  %10s%s  ",
+			units_duration_text(moments[i].at_ns, text, sizeof(text)),
+			all[moments[i].step].jitter.a > 0 || all[moments[i].step].jitter.b > 0
+				? "+"
+				: " ");
 		describe_action(&all[moments[i].step], out);
 	}
 	if (count > shown)

@@ -218,7 +218,8 @@ static void note(struct gauges *gauges, struct gauge *gauge, const struct sighti
 
 	if (spec->command != 0 && spec->command != event->type)
 		return;
-	/* A command counts where it was due: or those that waited longest would leave the window. */
+	/* A command counts where it was due: or those that waited longest would leave the window.
+	 */
 	int64_t when = sighting->since_ns;
 	if (EVENT_BIT(event->kind) & ENDED_KINDS)
 		when = when > event->value ? when - event->value : 0;

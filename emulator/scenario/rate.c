@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define LOOK_AGAIN_NS (10 * NS_PER_MS)
 #define SENDS_PER_TURN 4096
 

@@ -3,29 +3,53 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const action_words[] = { "spawn", "retire",	  "command",  "hit",  "miss",
-					    "fault", "clear",	  "reboot",   "power_off",
-					    "power_on", "move",	  "rate",     "pause", "log",
-					    "snapshot", "master_stop", "master_start", NULL };
+static const char *const action_words[] = { "spawn",        "retire",   "command",  "hit",
+					    "miss",         "fault",    "clear",    "reboot",
+					    "power_off",    "power_on", "move",     "rate",
+					    "pause",        "log",      "snapshot", "master_stop",
+					    "master_start", NULL };
 static const char *const command_words[] = { "ping", "stand_up", "lay_down", "activate", NULL };
 static const enum qn_snyper_type command_types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
 						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
 static const char *const shape_words[] = { "steady", "linear", "steps", "sine", "burst", NULL };
 
-#define DAYS_NS(n) ((int64_t)(n) * 24 * 3600 * NS_PER_S)
+#define DAYS_NS(n) ((int64_t)(n)*24 * 3600 * NS_PER_S)
 
 #define RATE(member) offsetof(struct rate_config, member)
 static const struct setting rate_settings[] = {
-	{ .name = "shape", .kind = SETTING_WORD, .offset = RATE(shape), .def = "steady",
-	  .words = shape_words, .help = "how the rate goes from per_s to to_per_s" },
-	{ .name = "per_s", .kind = SETTING_FLOAT, .offset = RATE(per_s), .required = true,
-	  .fmin = 0, .fmax = 1e7, .help = "commands a second, at the start or at least" },
-	{ .name = "to_per_s", .kind = SETTING_FLOAT, .offset = RATE(to_per_s), .def = "0",
-	  .fmin = 0, .fmax = 1e7, .help = "at the end, or at most (linear, steps, sine, burst)" },
-	{ .name = "steps", .kind = SETTING_INT, .offset = RATE(steps), .def = "5", .min = 2,
-	  .max = 1000, .help = "of steps: how many levels" },
-	{ .name = "period", .kind = SETTING_DURATION, .offset = RATE(period_ns), .def = "10s",
-	  .min = NS_PER_MS, .max = DAYS_NS(1),
+	{ .name = "shape",
+	  .kind = SETTING_WORD,
+	  .offset = RATE(shape),
+	  .def = "steady",
+	  .words = shape_words,
+	  .help = "how the rate goes from per_s to to_per_s" },
+	{ .name = "per_s",
+	  .kind = SETTING_FLOAT,
+	  .offset = RATE(per_s),
+	  .required = true,
+	  .fmin = 0,
+	  .fmax = 1e7,
+	  .help = "commands a second, at the start or at least" },
+	{ .name = "to_per_s",
+	  .kind = SETTING_FLOAT,
+	  .offset = RATE(to_per_s),
+	  .def = "0",
+	  .fmin = 0,
+	  .fmax = 1e7,
+	  .help = "at the end, or at most (linear, steps, sine, burst)" },
+	{ .name = "steps",
+	  .kind = SETTING_INT,
+	  .offset = RATE(steps),
+	  .def = "5",
+	  .min = 2,
+	  .max = 1000,
+	  .help = "of steps: how many levels" },
+	{ .name = "period",
+	  .kind = SETTING_DURATION,
+	  .offset = RATE(period_ns),
+	  .def = "10s",
+	  .min = NS_PER_MS,
+	  .max = DAYS_NS(1),
 	  .help = "of sine and burst; a burst lasts a tenth of it" },
 	{ .name = NULL },
 };
@@ -36,48 +60,124 @@ static const struct setting_table rate_table = { .title = "a rate of commands",
 
 #define STEP(member) offsetof(struct step_config, member)
 static const struct setting step_settings[] = {
-	{ .name = "do", .kind = SETTING_WORD, .offset = STEP(action), .required = true,
-	  .words = action_words, .help = "what is done" },
-	{ .name = "at", .kind = SETTING_DURATION, .offset = STEP(at_ns), .min = 0,
-	  .max = DAYS_NS(1000), .present_offset = STEP(has_at), .help = "once, at this time" },
-	{ .name = "every", .kind = SETTING_DURATION, .offset = STEP(every_ns), .min = NS_PER_US,
-	  .max = DAYS_NS(1000), .present_offset = STEP(has_every), .help = "again and again" },
-	{ .name = "from", .kind = SETTING_DURATION, .offset = STEP(from_ns), .min = 0,
-	  .max = DAYS_NS(1000), .present_offset = STEP(has_from),
+	{ .name = "do",
+	  .kind = SETTING_WORD,
+	  .offset = STEP(action),
+	  .required = true,
+	  .words = action_words,
+	  .help = "what is done" },
+	{ .name = "at",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(at_ns),
+	  .min = 0,
+	  .max = DAYS_NS(1000),
+	  .present_offset = STEP(has_at),
+	  .help = "once, at this time" },
+	{ .name = "every",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(every_ns),
+	  .min = NS_PER_US,
+	  .max = DAYS_NS(1000),
+	  .present_offset = STEP(has_every),
+	  .help = "again and again" },
+	{ .name = "from",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(from_ns),
+	  .min = 0,
+	  .max = DAYS_NS(1000),
+	  .present_offset = STEP(has_from),
 	  .help = "with every: the first time; absent: after one period" },
-	{ .name = "until", .kind = SETTING_DURATION, .offset = STEP(until_ns), .min = 0,
-	  .max = DAYS_NS(1000), .present_offset = STEP(has_until),
+	{ .name = "until",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(until_ns),
+	  .min = 0,
+	  .max = DAYS_NS(1000),
+	  .present_offset = STEP(has_until),
 	  .help = "with every: not later than this" },
-	{ .name = "after", .kind = SETTING_STRING, .offset = STEP(after),
+	{ .name = "after",
+	  .kind = SETTING_STRING,
+	  .offset = STEP(after),
 	  .present_offset = STEP(has_after),
 	  .help = "when this happens: \"target_3 stands\", \"group:west hit\"" },
-	{ .name = "wait", .kind = SETTING_DURATION, .offset = STEP(wait_ns), .def = "0s", .min = 0,
-	  .max = DAYS_NS(1000), .help = "with after: so long after it" },
-	{ .name = "times", .kind = SETTING_INT, .offset = STEP(times), .def = "0", .min = 0,
+	{ .name = "wait",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(wait_ns),
+	  .def = "0s",
+	  .min = 0,
+	  .max = DAYS_NS(1000),
+	  .help = "with after: so long after it" },
+	{ .name = "times",
+	  .kind = SETTING_INT,
+	  .offset = STEP(times),
+	  .def = "0",
+	  .min = 0,
 	  .max = INT64_C(1000000000),
 	  .help = "at most so often; 0: with after once, with every no limit" },
-	{ .name = "jitter", .kind = SETTING_DIST, .offset = STEP(jitter), .def = "0s",
+	{ .name = "jitter",
+	  .kind = SETTING_DIST,
+	  .offset = STEP(jitter),
+	  .def = "0s",
 	  .help = "a drawn delay on top" },
-	{ .name = "targets", .kind = SETTING_STRING, .offset = STEP(targets), .def = "all",
+	{ .name = "targets",
+	  .kind = SETTING_STRING,
+	  .offset = STEP(targets),
+	  .def = "all",
 	  .help = "to whom: a selector" },
-	{ .name = "count", .kind = SETTING_INT, .offset = STEP(count), .def = "0", .min = 0,
-	  .max = 10000000, .help = "of spawn: how many of those that are off; 0: all" },
-	{ .name = "over", .kind = SETTING_DURATION, .offset = STEP(over_ns), .def = "0s", .min = 0,
-	  .max = DAYS_NS(1), .help = "one after the other, spread over this time" },
-	{ .name = "command", .kind = SETTING_WORD, .offset = STEP(command), .def = "ping",
-	  .words = command_words, .present_offset = STEP(has_command),
+	{ .name = "count",
+	  .kind = SETTING_INT,
+	  .offset = STEP(count),
+	  .def = "0",
+	  .min = 0,
+	  .max = 10000000,
+	  .help = "of spawn: how many of those that are off; 0: all" },
+	{ .name = "over",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(over_ns),
+	  .def = "0s",
+	  .min = 0,
+	  .max = DAYS_NS(1),
+	  .help = "one after the other, spread over this time" },
+	{ .name = "command",
+	  .kind = SETTING_WORD,
+	  .offset = STEP(command),
+	  .def = "ping",
+	  .words = command_words,
+	  .present_offset = STEP(has_command),
 	  .help = "of command and rate: what the master sends" },
-	{ .name = "duration", .kind = SETTING_FLOAT, .offset = STEP(duration_s), .def = "5",
-	  .fmin = -1e9, .fmax = 1e9, .help = "of activate, in seconds" },
-	{ .name = "fault", .kind = SETTING_GROUP, .offset = STEP(fault), .sub = &fault_table,
-	  .present_offset = STEP(has_fault), .help = "of fault: which; of clear: which kind, absent: all" },
-	{ .name = "rate", .kind = SETTING_GROUP, .offset = STEP(rate), .sub = &rate_table,
-	  .present_offset = STEP(has_rate), .help = "of rate" },
-	{ .name = "for", .kind = SETTING_DURATION, .offset = STEP(for_ns), .def = "0s", .min = 0,
-	  .max = DAYS_NS(1000), .help = "of rate and pause: how long; of power_off: until it is on again" },
-	{ .name = "addresses", .kind = SETTING_STRINGS, .offset = STEP(addresses),
+	{ .name = "duration",
+	  .kind = SETTING_FLOAT,
+	  .offset = STEP(duration_s),
+	  .def = "5",
+	  .fmin = -1e9,
+	  .fmax = 1e9,
+	  .help = "of activate, in seconds" },
+	{ .name = "fault",
+	  .kind = SETTING_GROUP,
+	  .offset = STEP(fault),
+	  .sub = &fault_table,
+	  .present_offset = STEP(has_fault),
+	  .help = "of fault: which; of clear: which kind, absent: all" },
+	{ .name = "rate",
+	  .kind = SETTING_GROUP,
+	  .offset = STEP(rate),
+	  .sub = &rate_table,
+	  .present_offset = STEP(has_rate),
+	  .help = "of rate" },
+	{ .name = "for",
+	  .kind = SETTING_DURATION,
+	  .offset = STEP(for_ns),
+	  .def = "0s",
+	  .min = 0,
+	  .max = DAYS_NS(1000),
+	  .help = "of rate and pause: how long; of power_off: until it is on again" },
+	{ .name = "addresses",
+	  .kind = SETTING_STRINGS,
+	  .offset = STEP(addresses),
 	  .help = "of move: where to" },
-	{ .name = "text", .kind = SETTING_STRING, .offset = STEP(text), .def = "",
+	{ .name = "text",
+	  .kind = SETTING_STRING,
+	  .offset = STEP(text),
+	  .def = "",
 	  .help = "of log and snapshot" },
 	{ .name = NULL },
 };
@@ -97,11 +197,11 @@ static const struct {
 	enum event_kind kind;
 } said[] = {
 	{ "registers", EVENT_REGISTERED }, { "listens", EVENT_LISTENING },
-	{ "stands", EVENT_STANDING },	   { "rises", EVENT_RISING },
-	{ "falls", EVENT_FALLING },	   { "lies", EVENT_DOWN },
-	{ "is hit", EVENT_HIT },	   { "misses", EVENT_MISS },
-	{ "activates", EVENT_ACTIVE },	   { "crashes", EVENT_CRASHED },
-	{ "gives up", EVENT_GAVE_UP },	   { "answers", EVENT_ANSWER },
+	{ "stands", EVENT_STANDING },      { "rises", EVENT_RISING },
+	{ "falls", EVENT_FALLING },        { "lies", EVENT_DOWN },
+	{ "is hit", EVENT_HIT },           { "misses", EVENT_MISS },
+	{ "activates", EVENT_ACTIVE },     { "crashes", EVENT_CRASHED },
+	{ "gives up", EVENT_GAVE_UP },     { "answers", EVENT_ANSWER },
 	{ "is commanded", EVENT_COMMAND },
 };
 
@@ -174,22 +274,24 @@ static void check_what(struct settings *settings, struct step_config *step, bool
 	if (step->action == STEP_COMMAND && !step->has_command)
 		settings_error(settings, &step->origin, "do", "\"command\" needs `command`");
 	if (step->action == STEP_FAULT && !step->has_fault)
-		settings_error(settings, &step->origin, "do", "\"fault\" needs `fault = { kind = ...; }`");
+		settings_error(settings, &step->origin, "do",
+			       "\"fault\" needs `fault = { kind = ...; }`");
 	if (step->has_fault && step->action != STEP_FAULT && step->action != STEP_CLEAR)
 		settings_error(settings, &step->origin, "fault", "\"%s\" takes none", name);
 	if (step->has_fault && (step->action == STEP_FAULT || step->action == STEP_CLEAR))
 		fault_spec_check(settings, &step->fault);
 	if ((step->action == STEP_RATE) != step->has_rate)
 		settings_error(settings, &step->origin, step->has_rate ? "rate" : "do",
-			       step->has_rate ? "belongs to \"rate\"" : "\"rate\" needs `rate = { per_s = ...; }`");
+			       step->has_rate ? "belongs to \"rate\""
+					      : "\"rate\" needs `rate = { per_s = ...; }`");
 	if ((step->action == STEP_RATE || step->action == STEP_PAUSE) && step->for_ns == 0)
 		settings_error(settings, &step->origin, "do", "\"%s\" needs `for`: how long", name);
 	if (step->over_ns > 0 && step->has_every && step->over_ns > step->every_ns)
 		settings_error(settings, &step->origin, "over", "is longer than `every`");
 	if ((step->action == STEP_MOVE) != (step->addresses.count > 0))
 		settings_error(settings, &step->origin, "do",
-			       step->action == STEP_MOVE ? "\"move\" needs `addresses`" :
-							   "only \"move\" takes `addresses`");
+			       step->action == STEP_MOVE ? "\"move\" needs `addresses`"
+							 : "only \"move\" takes `addresses`");
 	for (size_t i = 0; i < step->addresses.count; i++)
 		if (!addresses_add(&step->list, step->addresses.at[i], &expected))
 			settings_error(settings, &step->origin, "addresses", "\"%s\": %s",
@@ -211,7 +313,8 @@ void timeline_config_check(struct settings *settings, struct setting_list *steps
 	for (size_t i = 0; i < steps->count; i++) {
 		struct step_config *step = &all[i];
 		step->command_type = command_types[step->command];
-		units_number_text(step->duration_s, step->duration_text, sizeof(step->duration_text));
+		units_number_text(step->duration_s, step->duration_text,
+				  sizeof(step->duration_text));
 		if (!selector_parse(step->targets, &step->selector, &expected))
 			settings_error(settings, &step->origin, "targets", "\"%s\": %s",
 				       step->targets, expected);

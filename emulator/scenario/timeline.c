@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define FIRINGS_MAX 65536
 
 /* A step that is due at a moment. */
@@ -162,8 +162,9 @@ static void spread_next(struct timer *timer, int64_t now_ns)
 	int64_t gap_count = step->list_len > 1 ? (int64_t)step->list_len - 1 : 1;
 
 	while (step->list_next < step->list_len) {
-		int64_t due = step->spread_start_ns + (int64_t)((double)step->config->over_ns *
-								step->list_next / (double)gap_count);
+		int64_t due = step->spread_start_ns +
+			      (int64_t)((double)step->config->over_ns * step->list_next /
+					(double)gap_count);
 		if (due > now_ns) {
 			timer_arm(&timeline->loop->timers, timer, due);
 			return;
@@ -255,20 +256,19 @@ static void schedule(struct step *step, int64_t due_ns)
 {
 	struct timeline *timeline = step->timeline;
 	const struct step_config *config = step->config;
-	uint64_t most = config->times > 0 ? (uint64_t)config->times :
-			config->has_every ? UINT64_MAX :
-					    1;
+	uint64_t most = config->times > 0   ? (uint64_t)config->times
+			: config->has_every ? UINT64_MAX
+					    : 1;
 
-	if (step->fired >= most ||
-	    (config->has_every && config->has_until && due_ns > timeline->start_ns + config->until_ns))
+	if (step->fired >= most || (config->has_every && config->has_until &&
+				    due_ns > timeline->start_ns + config->until_ns))
 		return;
 	struct firing *firing = pool_get(&timeline->firings);
 	if (firing == NULL) {
 		timeline->dropped++;
 		return;
 	}
-	uint64_t bits =
-		rng_draw(timeline->seed, step_number(step), RNG_TIMELINE, step->fired++);
+	uint64_t bits = rng_draw(timeline->seed, step_number(step), RNG_TIMELINE, step->fired++);
 	*firing = (struct firing){ .timer.fire = fire, .timeline = timeline, .step = step };
 	timer_arm(&timeline->loop->timers, &firing->timer,
 		  due_ns + dist_draw(&config->jitter, bits));
@@ -283,7 +283,8 @@ static bool concerns(const struct timeline *timeline, const struct step_config *
 	uint32_t out;
 	uint8_t mark;
 
-	if (config->after_selector.count == 1 && config->after_selector.factors[0].kind == SELECT_ALL)
+	if (config->after_selector.count == 1 &&
+	    config->after_selector.factors[0].kind == SELECT_ALL)
 		return true;
 	/* The question for one target: the same subject, begun at that target. */
 	one.count = 1;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define INLINE_BYTES 232
 #define FIRST_PORT 32768u
 
@@ -18,11 +18,11 @@ enum unit_kind { UNIT_CONNECT, UNIT_DATA, UNIT_END, UNIT_RESET, UNIT_REFUSED };
 struct sim_conn {
 	uint8_t state;
 	bool in_hole;
-	struct sim_conn *peer;	/* NULL: gone, or not there yet */
-	struct sim_unit *held;	/* units that a hole keeps back, in order */
+	struct sim_conn *peer; /* NULL: gone, or not there yet */
+	struct sim_unit *held; /* units that a hole keeps back, in order */
 	struct sim_unit **held_end;
 	struct sim_unit *flying; /* units on their way to us */
-	int64_t last_due_ns; /* of what is on its way to us: none may overtake it */
+	int64_t last_due_ns;     /* of what is on its way to us: none may overtake it */
 	struct buffer in;
 	struct sim_conn *next, *prev;
 	struct loop_deferred deferred;

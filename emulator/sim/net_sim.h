@@ -20,7 +20,7 @@ struct net_sim_options {
 	double break_chance; /* how likely a unit breaks its connection instead: both see a reset */
 	size_t connections;  /* both ends counted */
 	size_t listeners;
-	size_t units;	     /* on their way at the same time */
+	size_t units; /* on their way at the same time */
 	size_t buffer_bytes;
 };
 

@@ -35,7 +35,8 @@ static int message_complete(http_parser *parser)
 {
 	struct qn_http_answer *answer = parser->data;
 
-	/* RFC 9110, 15.2: a 1xx is no answer yet, asked for or not; but after 101 no other comes. */
+	/* RFC 9110, 15.2: a 1xx is no answer yet, asked for or not; but after 101 no other comes.
+	 */
 	if (parser->status_code / 100 == 1 && parser->status_code != 101)
 		return 0;
 	answer->complete = true;

@@ -18,8 +18,8 @@
 
 struct qn_http_request {
 	const char *method, *path;
-	const char *host;	 /* the Host header: "127.0.0.1:8080" */
-	struct qn_text body;	 /* JSON; empty: none */
+	const char *host;    /* the Host header: "127.0.0.1:8080" */
+	struct qn_text body; /* JSON; empty: none */
 };
 
 /* Returns the length of the whole request, 0 where it does not fit. */

@@ -11,7 +11,8 @@ void qn_snyper_answerer_init(struct qn_snyper_answerer *answerer,
 			     uint32_t limit)
 {
 	*answerer = (struct qn_snyper_answerer){ .profile = profile,
-						 .limit = limit > 0 ? limit : QN_SNYPER_LINE_DEFAULT,
+						 .limit = limit > 0 ? limit
+								    : QN_SNYPER_LINE_DEFAULT,
 						 .role = (uint8_t)role };
 }
 
@@ -42,8 +43,8 @@ static bool blank(struct qn_text line)
 static enum qn_snyper_step bad_line(struct qn_snyper_answerer *answerer, enum qn_code code)
 {
 	bool shape = code == QN_E_TYPE || code == QN_E_UTF8;
-	enum qn_snyper_reaction reaction =
-		shape ? answerer->profile->wrong_shape : answerer->profile->not_json;
+	enum qn_snyper_reaction reaction = shape ? answerer->profile->wrong_shape
+						 : answerer->profile->not_json;
 
 	switch (reaction) {
 	case QN_SNYPER_IGNORE: return QN_SNYPER_STEP_IGNORED;
@@ -105,11 +106,11 @@ enum qn_snyper_step qn_snyper_answerer_next(struct qn_snyper_answerer *answerer,
 	return QN_SNYPER_STEP_REQUEST;
 }
 
-struct qn_text qn_snyper_unsupported(enum qn_snyper_role role, enum qn_snyper_type type, char *space,
-				     size_t cap)
+struct qn_text qn_snyper_unsupported(enum qn_snyper_role role, enum qn_snyper_type type,
+				     char *space, size_t cap)
 {
-	const char *prefix =
-		role == QN_SNYPER_TARGET ? "Unsupported command: " : "Unsupported message type: ";
+	const char *prefix = role == QN_SNYPER_TARGET ? "Unsupported command: "
+						      : "Unsupported message type: ";
 	const char *name = qn_snyper_type_name(type);
 	size_t prefix_len = strlen(prefix), name_len = strlen(name);
 

@@ -70,7 +70,8 @@ static enum qn_snyper_asker_state judge(struct qn_snyper_asker *asker, struct qn
 {
 	enum qn_code code = qn_snyper_parse(asker->profile, line.at, line.len, answer, NULL);
 
-	/* The real master looks at type and data alone, but without an id it is no message to it. */
+	/* The real master looks at type and data alone, but without an id it is no message to it.
+	 */
 	if (code != QN_OK && code != QN_E_UNKNOWN)
 		return bad(asker, QN_SNYPER_REASON_NOT_A_MESSAGE);
 	if (answer->type == QN_SNYPER_ERROR)

@@ -45,7 +45,7 @@ struct qn_snyper_message {
 	/* Members of data. */
 	struct qn_text client_id, status, error;
 	struct qn_text duration; /* as written */
-	double duration_s;	 /* 5 (the protocol's default) where it is absent or no number */
+	double duration_s;       /* 5 (the protocol's default) where it is absent or no number */
 };
 
 /*
@@ -59,12 +59,12 @@ enum qn_code qn_snyper_parse(const struct qn_snyper_profile *profile, const char
 /* A message to write. Members that its type has no use for are ignored. */
 struct qn_snyper_out {
 	enum qn_snyper_type type;
-	struct qn_text id;	  /* a JSON value as written; empty: a fresh one */
+	struct qn_text id;        /* a JSON value as written; empty: a fresh one */
 	struct qn_text target_id; /* plain UTF-8; empty: left out */
 	struct qn_text client_id; /* register */
-	struct qn_text error;	  /* error */
+	struct qn_text error;     /* error */
 	struct qn_text duration;  /* activate, activated: a JSON number as written; empty: 5 */
-	int64_t wall_ns;	  /* the sender's clock, since 1970 */
+	int64_t wall_ns;          /* the sender's clock, since 1970 */
 	bool done; /* standing, down, activated: the movement is over (reply = "done") */
 };
 

@@ -3,12 +3,18 @@
 #include <string.h>
 
 static const char *const type_names[QN_SNYPER_TYPES] = {
-	[QN_SNYPER_UNKNOWN] = "unknown",   [QN_SNYPER_REGISTER] = "register",
-	[QN_SNYPER_REGISTERED] = "registered", [QN_SNYPER_PING] = "ping",
-	[QN_SNYPER_PONG] = "pong",	   [QN_SNYPER_STAND_UP] = "stand_up",
-	[QN_SNYPER_STANDING] = "standing", [QN_SNYPER_LAY_DOWN] = "lay_down",
-	[QN_SNYPER_DOWN] = "down",	   [QN_SNYPER_ACTIVATE] = "activate",
-	[QN_SNYPER_ACTIVATED] = "activated", [QN_SNYPER_ERROR] = "error",
+	[QN_SNYPER_UNKNOWN] = "unknown",
+	[QN_SNYPER_REGISTER] = "register",
+	[QN_SNYPER_REGISTERED] = "registered",
+	[QN_SNYPER_PING] = "ping",
+	[QN_SNYPER_PONG] = "pong",
+	[QN_SNYPER_STAND_UP] = "stand_up",
+	[QN_SNYPER_STANDING] = "standing",
+	[QN_SNYPER_LAY_DOWN] = "lay_down",
+	[QN_SNYPER_DOWN] = "down",
+	[QN_SNYPER_ACTIVATE] = "activate",
+	[QN_SNYPER_ACTIVATED] = "activated",
+	[QN_SNYPER_ERROR] = "error",
 };
 
 const char *qn_snyper_type_name(enum qn_snyper_type type)
@@ -77,8 +83,7 @@ static enum member outer_member(struct qn_text key)
 {
 	switch (key.len) {
 	case 2: return IS(key, "id") ? MEMBER_ID : MEMBER_OTHER;
-	case 4:
-		return IS(key, "type") ? MEMBER_TYPE : IS(key, "data") ? MEMBER_DATA : MEMBER_OTHER;
+	case 4: return IS(key, "type") ? MEMBER_TYPE : IS(key, "data") ? MEMBER_DATA : MEMBER_OTHER;
 	case 9: return IS(key, "target_id") ? MEMBER_TARGET_ID : MEMBER_OTHER;
 	default: return MEMBER_OTHER;
 	}

@@ -41,11 +41,11 @@ struct qn_snyper_answerer {
 };
 
 enum qn_snyper_step {
-	QN_SNYPER_STEP_MORE,	/* nothing whole is left: read on */
+	QN_SNYPER_STEP_MORE,    /* nothing whole is left: read on */
 	QN_SNYPER_STEP_REQUEST, /* *message is a request of this role: answer it */
 	QN_SNYPER_STEP_IGNORED, /* a bad line that this profile passes over; *fault says what */
-	QN_SNYPER_STEP_REFUSE,	/* answer an error line with fault->text (or the type: see below) */
-	QN_SNYPER_STEP_CLOSE,	/* close without an answer; *fault says why */
+	QN_SNYPER_STEP_REFUSE,  /* answer an error line with fault->text (or the type: see below) */
+	QN_SNYPER_STEP_CLOSE,   /* close without an answer; *fault says why */
 };
 
 void qn_snyper_answerer_init(struct qn_snyper_answerer *answerer,
@@ -63,8 +63,8 @@ enum qn_snyper_step qn_snyper_answerer_next(struct qn_snyper_answerer *answerer,
 					    struct qn_fault *fault);
 
 /* "Unsupported command: registered" (target), "Unsupported message type: ping" (master). */
-struct qn_text qn_snyper_unsupported(enum qn_snyper_role role, enum qn_snyper_type type, char *space,
-				     size_t cap);
+struct qn_text qn_snyper_unsupported(enum qn_snyper_role role, enum qn_snyper_type type,
+				     char *space, size_t cap);
 
 /* ---- asking ---- */
 
@@ -72,16 +72,16 @@ enum qn_snyper_asker_state {
 	QN_SNYPER_IDLE,
 	QN_SNYPER_ASKED,
 	QN_SNYPER_ANSWERED, /* as asked */
-	QN_SNYPER_BAD,	    /* an answer that is none: see reason */
+	QN_SNYPER_BAD,      /* an answer that is none: see reason */
 	QN_SNYPER_CLOSED,   /* refused, reset, or closed before the answer */
 	QN_SNYPER_EXPIRED,  /* no answer by the deadline */
 };
 
 enum qn_snyper_reason {
 	QN_SNYPER_REASON_NONE,
-	QN_SNYPER_REASON_ERROR,	     /* the peer answered an error line */
-	QN_SNYPER_REASON_WRONG_TYPE, /* a message, but not the answer to what was asked */
-	QN_SNYPER_REASON_NO_DATA,    /* the right type without data: status "unknown" */
+	QN_SNYPER_REASON_ERROR,         /* the peer answered an error line */
+	QN_SNYPER_REASON_WRONG_TYPE,    /* a message, but not the answer to what was asked */
+	QN_SNYPER_REASON_NO_DATA,       /* the right type without data: status "unknown" */
 	QN_SNYPER_REASON_NOT_A_MESSAGE, /* no JSON, no object, two lines, cut short */
 	QN_SNYPER_REASON_TOO_LONG,
 	QN_SNYPER_REASONS,
@@ -100,8 +100,8 @@ void qn_snyper_asker_init(struct qn_snyper_asker *asker, const struct qn_snyper_
 			  uint32_t limit);
 
 /*
- * Asks: writes the request into buffer and returns its length; the state is ASKED. Legal in IDLE and
- * ANSWERED. 0 where the buffer is too small (the state stays).
+ * Asks: writes the request into buffer and returns its length; the state is ASKED. Legal in IDLE
+ * and ANSWERED. 0 where the buffer is too small (the state stays).
  */
 size_t qn_snyper_asker_ask(struct qn_snyper_asker *asker, const struct qn_snyper_out *request,
 			   int64_t deadline_ns, char *buffer, size_t cap);

@@ -17,7 +17,10 @@ struct constant {
 	const char *at;
 	size_t len;
 };
-#define CONSTANT(text) { text, sizeof(text) - 1 }
+#define CONSTANT(text)                                                                             \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
 
 /* What answers say: status and message, in the queued and in the done form. */
 struct answer_text {

@@ -83,11 +83,13 @@ static void put_fault(struct draft *draft)
 	if ((info->params & FAULT_FACTOR) && one_in(draft, 2))
 		put(draft, "factor = 0.%llu; ", (unsigned long long)below(draft, 10));
 	if (info->params & FAULT_ADDRESS)
-		put(draft, "address = \"127.99.0.%llu\"; ", (unsigned long long)below(draft, 200) + 1);
+		put(draft, "address = \"127.99.0.%llu\"; ",
+		    (unsigned long long)below(draft, 200) + 1);
 	if ((info->params & FAULT_BY) && one_in(draft, 2))
 		put(draft, "by = \"-%llus\"; ", (unsigned long long)below(draft, 100000));
 	put(draft, "}");
-	/* On a kept connection a second copy is the next command's answer: they have no ids to match. */
+	/* On a kept connection a second copy is the next command's answer: they have no ids to
+	 * match. */
 	if (kind == FAULT_REGISTER_AS || kind == FAULT_REGISTER_FROM || kind == FAULT_DUPLICATE)
 		draft->about->names_are_true = false;
 }
@@ -99,8 +101,10 @@ static void put_selector(struct draft *draft, bool names_only)
 	put(draft, "targets = \"");
 	switch (form) {
 	case 0: put(draft, "all"); break;
-	case 1: put(draft, "g%llu_[1-%llu]", (unsigned long long)group,
-		    (unsigned long long)below(draft, 20) + 1); break;
+	case 1:
+		put(draft, "g%llu_[1-%llu]", (unsigned long long)group,
+		    (unsigned long long)below(draft, 20) + 1);
+		break;
 	case 2: put(draft, "random(%llu)", (unsigned long long)below(draft, 30)); break;
 	case 3: put(draft, "%llu%%", (unsigned long long)below(draft, 101)); break;
 	case 4: put(draft, "g%llu_* & random(3), g0_1", (unsigned long long)group); break;
@@ -184,7 +188,7 @@ static void put_master(struct draft *draft)
 
 static void put_when(struct draft *draft)
 {
-	static const char *const after[] = { "all stands", "all hit",	    "g0_1 lies",
+	static const char *const after[] = { "all stands",  "all hit",        "g0_1 lies",
 					     "all crashes", "g0_* registers", "all register_failed",
 					     "all answers" };
 
@@ -206,7 +210,7 @@ static void put_when(struct draft *draft)
 
 static void put_step(struct draft *draft)
 {
-	static const char *const plain[] = { "spawn", "retire",	   "hit",      "miss",	 "clear",
+	static const char *const plain[] = { "spawn",  "retire",    "hit",      "miss",    "clear",
 					     "reboot", "power_off", "power_on", "snapshot" };
 	static const char *const shapes[] = { "steady", "linear", "steps", "sine", "burst" };
 

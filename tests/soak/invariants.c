@@ -80,21 +80,21 @@ static void check_master(struct invariants *inv)
 		       (unsigned long long)totals->sent, (unsigned long long)totals->ok,
 		       (unsigned long long)totals->failed, (unsigned long long)totals->lost,
 		       (unsigned long long)(totals->under_way + totals->waiting));
-	if (inv->outcomes[MASTER_OK] != totals->ok || inv->outcomes[MASTER_FAILED] != totals->failed ||
+	if (inv->outcomes[MASTER_OK] != totals->ok ||
+	    inv->outcomes[MASTER_FAILED] != totals->failed ||
 	    inv->outcomes[MASTER_LOST] != totals->lost)
 		BROKEN(inv, "outcomes were told %llu/%llu/%llu times, counted %llu/%llu/%llu",
 		       (unsigned long long)inv->outcomes[0], (unsigned long long)inv->outcomes[1],
 		       (unsigned long long)inv->outcomes[2], (unsigned long long)totals->ok,
 		       (unsigned long long)totals->failed, (unsigned long long)totals->lost);
 	for (size_t i = 0; i < 4; i++) {
-		const struct master_command_stats *stats =
-			master_stats(inv->app->master, commands[i]);
+		const struct master_command_stats *stats = master_stats(inv->app->master,
+									commands[i]);
 		sent += stats->sent;
 		ended += stats->ok + stats->failed + stats->lost;
 		if (stats->latency.n != stats->ok)
 			BROKEN(inv, "%llu latencies of %llu answers",
-			       (unsigned long long)stats->latency.n,
-			       (unsigned long long)stats->ok);
+			       (unsigned long long)stats->latency.n, (unsigned long long)stats->ok);
 	}
 	if (sent != totals->sent || ended != totals->ok + totals->failed + totals->lost)
 		BROKEN(inv, "the commands' counters do not add up");
@@ -156,7 +156,8 @@ void invariants_check_leaks(struct invariants *inv)
 		       env->late_replies.used, env->faults.used, env->held.used);
 	for (int i = 0; i < BUFFERS_CLASSES; i++)
 		if (env->buffers.classes[i].used > 0)
-			BROKEN(inv, "leaked: %zu buffers of held units", env->buffers.classes[i].used);
+			BROKEN(inv, "leaked: %zu buffers of held units",
+			       env->buffers.classes[i].used);
 }
 
 void invariants_release(struct invariants *inv)

@@ -102,7 +102,8 @@ static bool try_seed(const struct soak *soak, uint64_t seed)
 	printf("seed %llu: %s; its scenario is %s\n"
 	       "  again: quintain-emu run %s --simulate --out DIR\n",
 	       (unsigned long long)seed,
-	       WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "an invariant broke", path, path);
+	       WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "an invariant broke", path,
+	       path);
 	return false;
 }
 

@@ -14,8 +14,7 @@ static size_t mapped_size(size_t len)
 char *guard_copy(const void *bytes, size_t len)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = mapped_size(len);
-	char *base =
-		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert(base != MAP_FAILED);
 	char *guard = base + size - page;
 	int rc = mprotect(guard, page, PROT_NONE);
