@@ -29,7 +29,7 @@ struct loop {
 	struct timers timers;
 	int64_t now_ns, wall_ns;
 	bool simulated;
-	bool stopping;
+	volatile bool stopping; /* a signal handler may set it */
 	int epoll_fd, timer_fd;
 	int64_t timer_fd_due_ns; /* what the timerfd is set to; TIMERS_NEVER: not at all */
 	int64_t wall_offset_ns, wall_read_ns;

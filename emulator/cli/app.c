@@ -102,12 +102,34 @@ static void on_rounds_done(void *context)
 		stop_run(app, APP_ROUNDS_DONE);
 }
 
+/* A simulated run waits for nothing that could wake it: the handler stops its loop. */
+static struct app *simulated_app;
+
+static void on_signal_simulated(int number)
+{
+	simulated_app->signal = number;
+	simulated_app->end = APP_SIGNAL;
+	simulated_app->loop.stopping = true;
+}
+
+static int catch_signals(struct app *app)
+{
+	/* The second one finds the default again, and ends the program at once. */
+	struct sigaction action = { .sa_handler = on_signal_simulated, .sa_flags = SA_RESETHAND };
+
+	simulated_app = app;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	return 0;
+}
+
 static int watch_signals(struct app *app)
 {
 	sigset_t set;
 
 	if (app->loop.simulated)
-		return 0; /* it holds nothing that must be put back: a signal just ends it */
+		return catch_signals(app);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -136,17 +158,21 @@ static void unblock_signals(void)
 
 static int build_sockets(struct app *app)
 {
-	const struct emu_config *config = &app->config;
+	struct emu_config *config = &app->config;
 	size_t fd_limit;
 	int rc = fds_raise(&fd_limit);
 
 	if (rc < 0)
 		return rc;
-	if (config->fleet.present && !environment_targets(&config->fleet))
-		return EXPLAINED;
 	size_t connections = environment_connections(config, fd_limit);
 	if (connections == 0)
 		return EXPLAINED;
+	if (config->fleet.present && !environment_targets(&config->fleet))
+		return EXPLAINED;
+	struct master_limits *master = &config->master.options.limits;
+	master->registrations = connections > master->concurrency
+					? (uint32_t)connections - master->concurrency
+					: 1;
 	struct net_socket_limits limits = {
 		.connections = connections,
 		.listeners = config->fleet.targets + 1,
@@ -312,6 +338,7 @@ enum exit_code app_prepare(struct app *app, const struct app_options *options)
 		return EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of write(), not the end */
 	int rc = start_loop(app);
 	if (rc == 0)
 		rc = watch_signals(app);

@@ -120,6 +120,12 @@ struct settings *emu_config_load(const char *path, const char *const *overrides,
 			       "`fleet` or `master`");
 	fleet_config_check(settings, &config->fleet);
 	master_config_check(settings, &config->master, (uint64_t)config->seed);
+	if (config->master.present && config->fleet.targets > config->master.targets_max)
+		settings_error(
+			settings, &config->master.origin, "targets_max",
+			"this master can know %lld targets, the fleet has %u; expected at least as "
+			"many",
+			(long long)config->master.targets_max, config->fleet.targets);
 	timeline_config_check(settings, &config->scenario.timeline, &config->fleet,
 			      config->master.present, config->scenario.duration_ns);
 	if (settings_errors(settings) == 0)

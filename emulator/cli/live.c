@@ -27,7 +27,7 @@ struct live {
 	struct timer timer;
 	int64_t shown_real_ns; /* simulated: when progress was last shown, on the real clock */
 	bool terminal, colour, started;
-	int lines_drawn;
+	int lines_drawn, width;
 	uint64_t last_ok, last_answers;
 	int64_t last_ns;
 	size_t recent_next;
@@ -162,6 +162,13 @@ static void draw(struct live *live, int64_t now_ns)
 	char text[256], where[80];
 	int64_t ns = now_ns - live->last_ns;
 
+	if (live->width != width && live->lines_drawn > 0) {
+		/* The terminal has wrapped what stood there: nobody knows how many rows it is now.
+		 */
+		fputs("\033[H\033[J", stderr);
+		live->lines_drawn = 0;
+	}
+	live->width = width;
 	if (live->lines_drawn > 0)
 		fprintf(stderr, "\033[%dA", live->lines_drawn);
 	live->lines_drawn = 0;

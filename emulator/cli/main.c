@@ -89,8 +89,10 @@ static int dispatch(const char *command, struct app_options *options)
 		snprintf(text, sizeof(text), "%s needs a CONFIG file", command);
 		return usage(text);
 	}
-	if (!run)
+	if (!run) /* the options of run are fine here too: the same line, with another verb */
 		return (int)check_config(options);
+	if (options->out_dir != NULL && options->out_dir[0] == '\0')
+		return usage("--out takes a folder");
 	if (options->has_seeds && (!options->simulate || options->out_dir != NULL))
 		return usage("--seeds goes with --simulate and without --out");
 	return options->has_seeds ? (int)seeds_run(options) : (int)app_run(options);

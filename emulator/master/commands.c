@@ -197,7 +197,8 @@ static bool ask_again(struct net_conn *conn)
 	struct command *command = asking->command;
 	struct master *master = asking->master;
 
-	if (!asking->reused)
+	/* Twice up or twice down is once; two activations are two. */
+	if (!asking->reused || command->type == QN_SNYPER_ACTIVATE)
 		return false;
 	detach(conn, false);
 	master->totals.under_way--;

@@ -19,8 +19,9 @@
 #include "proto/snyper/session.h"
 
 struct master_limits {
-	uint32_t targets;     /* how many it can know */
-	uint32_t concurrency; /* commands under way at the same time */
+	uint32_t targets;       /* how many it can know */
+	uint32_t concurrency;   /* commands under way at the same time */
+	uint32_t registrations; /* connections that register, at the same time; 0: no limit */
 };
 
 struct master_options {

@@ -7,8 +7,6 @@
  */
 
 #define IDLE_LIMIT_NS INT64_C(30000000000)
-/* At the same time; so that those who connect and say nothing leave room for commands. */
-#define REGISTRATIONS_MAX 4096
 
 struct registration {
 	struct qn_snyper_answerer answerer;
@@ -147,8 +145,14 @@ bool registration_accept(struct net_listener *listener, struct net_conn *conn)
 	struct master *master = listener->owner;
 	struct registration *r = registration_of(conn);
 
-	if (master->registering == REGISTRATIONS_MAX)
+	/* Those who connect and say nothing must leave room for commands. */
+	uint32_t most = master->options.limits.registrations;
+	if (most > 0 && master->registering >= most) {
+		static const char why[] = "too many at the same time";
+		master->totals.registrations_rejected++;
+		master_tell(master, EVENT_M_REJECTED, NULL, 0, 0, why, sizeof(why) - 1);
 		return false;
+	}
 	master->registering++;
 	conn->handler = &registration_handler;
 	r->master = master;
