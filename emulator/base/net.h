@@ -51,12 +51,13 @@ struct net_handler {
 #define NET_SESSION_BYTES 96
 
 struct net_conn {
+	/* What every message touches stands together. */
 	const struct net_handler *handler;
 	struct net *net;
-	struct net_addr local, peer;
-	struct timer timer; /* the owner's; cancelled when the connection goes */
 	/* Zeroed when the connection begins. */
 	_Alignas(16) unsigned char session[NET_SESSION_BYTES];
+	struct net_addr local, peer;
+	struct timer timer; /* the owner's; cancelled when the connection goes */
 };
 
 struct net_listener {

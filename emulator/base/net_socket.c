@@ -23,18 +23,20 @@
 enum { FREE, CONNECTING, OPEN, ENDED, DEAD };
 
 struct socket_conn {
+	/* One cache line, and the next one begins with the handler: all that a message needs. */
 	struct loop_watch watch;
 	int fd;
+	int16_t error; /* < 0: a send ran into it; the loop ends the connection with it */
 	uint8_t state;
-	int16_t error;         /* < 0: a send ran into it; the loop ends the connection with it */
-	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	bool watches_writes;
-	bool nagles,
-		has_sent; /* connects alone: accepted ones have TCP_NODELAY from their listener */
+	/* Of connects alone: accepted ones have TCP_NODELAY from their listener. */
+	bool nagles, has_sent;
+	struct buffer in, out; /* what was left over; empty buffers cost nothing */
+	struct net_conn conn;
 	struct loop_deferred deferred, opening;
 	struct socket_conn *next, *prev; /* all that are open */
-	struct net_conn conn;
 };
+_Static_assert(offsetof(struct socket_conn, conn) <= 64, "one line before the handler");
 
 struct socket_listener {
 	struct loop_watch watch;

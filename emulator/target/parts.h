@@ -31,12 +31,12 @@ struct target_late_reply {
 struct served {
 	struct qn_snyper_answerer answerer;
 	struct target *target;
-	struct net_conn *next, *prev;
 	struct held *held; /* units that a fault keeps back */
 	uint16_t late;     /* answers that are still to come */
 	bool ended;        /* the peer sends no more */
 	bool silent;       /* a fault: whatever comes is taken and forgotten */
 	bool gone;         /* closed, though its memory stands to the end of the turn */
+	struct net_conn *next, *prev;
 };
 _Static_assert(sizeof(struct served) <= NET_SESSION_BYTES, "a session fits its connection");
 

@@ -95,27 +95,29 @@ struct target_move {
 };
 
 struct target {
-	struct timer life; /* boot, registration retry, re-registration */
-	struct timer mechanics;
+	/* What a ping touches comes first: a fleet is larger than a cache. */
 	struct target_env *env;
 	const struct target_group *group;
 	const char *name;
-	struct net_listener *listener;
-	struct net_conn *registering;
-	struct net_conn *serving;     /* list of accepted connections */
-	struct target_move *queue;    /* ring of group->queue_max */
 	struct target_faults *faults; /* NULL: it never had any */
-	uint32_t ip, number;
-	uint32_t name_len;
+	int64_t heard_ns;             /* the last command */
+	uint32_t name_len, number;
 	uint8_t state;
 	bool registered, up, busy;
 	bool register_now; /* whatever the silence says */
 	bool felt_hit;     /* in the activation under way */
 	uint16_t queue_head, queue_len, connections;
+	struct net_listener *listener;
+	struct net_conn *registering;
+	struct net_conn *serving;  /* list of accepted connections */
+	struct target_move *queue; /* ring of group->queue_max */
+	struct timer life;         /* boot, registration retry, re-registration */
+	struct timer mechanics;
+	uint32_t ip;
 	uint32_t tries;    /* of the registration under way */
 	uint32_t draws[4]; /* boots, rises, falls, activations so far */
 	int64_t active_since_ns;
-	int64_t heard_ns, registered_ns; /* the last command; when it last tried to register */
+	int64_t registered_ns; /* when it last tried to register */
 };
 
 /* 0 or -ENOMEM. `name` stays the caller's. */
