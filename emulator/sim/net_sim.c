@@ -16,17 +16,18 @@ enum { FREE, CONNECTING, OPEN, ENDED, DEAD };
 enum unit_kind { UNIT_CONNECT, UNIT_DATA, UNIT_END, UNIT_RESET, UNIT_REFUSED };
 
 struct sim_conn {
+	/* One cache line for what every unit touches; the handler and its session follow. */
 	uint8_t state;
 	bool in_hole;
-	struct sim_conn *peer; /* NULL: gone, or not there yet */
-	struct sim_unit *held; /* units that a hole keeps back, in order */
-	struct sim_unit **held_end;
+	struct sim_conn *peer;   /* NULL: gone, or not there yet */
 	struct sim_unit *flying; /* units on their way to us */
 	int64_t last_due_ns;     /* of what is on its way to us: none may overtake it */
 	struct buffer in;
+	struct net_conn conn;
+	struct sim_unit *held; /* units that a hole keeps back, in order */
+	struct sim_unit **held_end;
 	struct sim_conn *next, *prev;
 	struct loop_deferred deferred;
-	struct net_conn conn;
 };
 
 /* Something on its way to a connection. */
