@@ -98,6 +98,8 @@ static void begin(struct target *target, enum fault_kind kind)
 {
 	struct target_faults *faults = target->faults;
 
+	if (faults->spec[kind]->probability <= 0)
+		return; /* it can never strike: no message pays for it */
 	if ((CONDITIONS & FAULT_BIT(kind)) && !happens(target, faults->spec[kind]))
 		return;
 	faults->active |= FAULT_BIT(kind);
