@@ -127,7 +127,7 @@ void hist_print(const struct hist *hist, int ticks, FILE *out)
 		hist_stddev(hist) / 1e6);
 	fprintf(out, "#[Max     = %12.3f, Total count    = %12llu]\n", (double)hist->max / 1e6,
 		(unsigned long long)hist->n);
-	fprintf(out, "#[Buckets = %12u, SubBuckets     = %12u]\n", 43 - HIST_SUB_BITS + 1, 2048);
+	fprintf(out, "#[Buckets = %12d, SubBuckets     = %12d]\n", 43 - HIST_SUB_BITS + 1, 2048);
 }
 
 void hist_each(const struct hist *hist,

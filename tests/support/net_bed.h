@@ -154,7 +154,7 @@ static inline struct side *bed_side(struct bed *bed, struct net_conn *conn)
 
 	side->bed = bed;
 	side->conn = conn;
-	memcpy(conn->session, &side, sizeof(side));
+	memcpy(conn->session, &side, sizeof(void *));
 	return side;
 }
 
@@ -312,7 +312,7 @@ static inline void plain_expect_end(int fd)
 /* Our own end of the connection that a plain socket is the other end of. */
 static inline int plain_other_end(int fd)
 {
-	struct sockaddr_in here, there;
+	struct sockaddr_in here = { 0 }, there = { 0 };
 
 	for (int other = 3; other < 256; other++) {
 		socklen_t here_len = sizeof(here), there_len = sizeof(there);
