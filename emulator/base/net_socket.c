@@ -369,7 +369,7 @@ static void open_at_once(struct loop_deferred *deferred)
 
 static bool is_connected(int fd)
 {
-	struct sockaddr_in in;
+	struct sockaddr_in in = { 0 };
 	socklen_t len = sizeof(in);
 
 	return getpeername(fd, (struct sockaddr *)&in, &len) == 0;
@@ -483,7 +483,7 @@ static void resume_accepting(struct timer *timer, int64_t now_ns)
 static bool accept_one(struct socket_listener *sl)
 {
 	struct net_socket *ns = of_net(sl->listener.net);
-	struct sockaddr_in in;
+	struct sockaddr_in in = { 0 };
 	socklen_t len = sizeof(in);
 	int fd = accept4(sl->fd, (struct sockaddr *)&in, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -553,7 +553,7 @@ static int open_listener(struct net_addr at)
 static int socket_listen(struct net *net, struct net_addr at, struct net_listener **ret)
 {
 	struct net_socket *ns = of_net(net);
-	struct sockaddr_in in;
+	struct sockaddr_in in = { 0 };
 	socklen_t len = sizeof(in);
 	int fd = open_listener(at);
 

@@ -39,7 +39,9 @@ static int64_t retry_delay(struct target *target)
 		delay = group->retry_max_ns;
 	uint64_t bits = rng_draw(target->env->seed, target->number, RNG_RETRY,
 				 (uint64_t)target->draws[DRAW_BOOT] << 32 | target->tries);
-	return delay / 2 + (int64_t)(rng_unit(bits) * (double)(delay / 2));
+	int64_t half = delay / 2;
+
+	return half + (int64_t)(rng_unit(bits) * (double)half);
 }
 
 /* When it registers again though nothing happens; TIMERS_NEVER: not at all. */

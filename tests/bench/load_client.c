@@ -50,8 +50,8 @@ static void open_kept(const struct plan *plan, struct kept *kept[2])
 static void run(const struct plan *plan)
 {
 	static struct meter meter;
-	struct cycles *cycles[2];
-	struct kept *kept[2];
+	struct cycles *cycles[2] = { NULL };
+	struct kept *kept[2] = { NULL };
 	char line[32];
 
 	for (size_t i = 0; i < plan->n_sides && connect_mode; i++)

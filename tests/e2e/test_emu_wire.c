@@ -397,8 +397,8 @@ static void expect_reactions(const char *group, size_t offset)
 
 	in_service(group);
 	for (size_t i = 0; i < n; i++) {
-		enum reaction reaction =
-			*(const enum reaction *)((const char *)&bad_lines[i] + offset);
+		enum reaction reaction;
+		memcpy(&reaction, (const char *)&bad_lines[i] + offset, sizeof(reaction));
 		expect_reaction(&bad_lines[i], reaction);
 		bad += reaction != ANSWERS;
 	}

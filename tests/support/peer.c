@@ -44,7 +44,7 @@ int peer_listen(uint32_t ip, uint16_t port)
 
 int peer_accept(int listener, uint32_t *ret_ip)
 {
-	struct sockaddr_in in;
+	struct sockaddr_in in = { 0 };
 	socklen_t len = sizeof(in);
 
 	wait_for(listener, POLLIN, "a connection");
