@@ -113,12 +113,10 @@ static const struct entry *answer_to(const struct entry *request)
 
 static int64_t timestamp_of(const char *line)
 {
-	const char *at = strstr(line, "\"timestamp\": ");
+	const char *at = line != NULL ? strstr(line, "\"timestamp\": ") : NULL;
 	char *end;
 
 	cr_assert_not_null(at);
-	if (at == NULL)
-		return 0;
 	int64_t ns = strtoll(at + 13, &end, 10) * NS_PER_S;
 	if (*end == '.') {
 		int64_t unit = NS_PER_S / 10;
