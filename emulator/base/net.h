@@ -57,6 +57,12 @@ struct net_conn {
 	/* Zeroed when the connection begins. */
 	_Alignas(16) unsigned char session[NET_SESSION_BYTES];
 	struct net_addr local, peer;
+	/*
+	 * What the owner will touch when bytes come, or NULL: fetched while the kernel reads them.
+	 * Thousands of connections do not fit a cache, and waiting for memory costs more than
+	 * parsing the message.
+	 */
+	const void *soon;
 	struct timer timer; /* the owner's; cancelled when the connection goes */
 };
 

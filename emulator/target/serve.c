@@ -334,6 +334,7 @@ bool target_accept(struct net_listener *listener, struct net_conn *conn)
 		net_hole_conn(conn, true);
 	conn->handler = &served_handler;
 	served->target = target;
+	conn->soon = target;
 	served->silent = fault_strikes(target, FAULT_SILENT) != NULL;
 	qn_snyper_answerer_init(&served->answerer, target->group->profile, QN_SNYPER_TARGET,
 				target->group->line_limit);
