@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -349,6 +350,11 @@ struct net_addr host_resolve(struct settings *settings, const struct setting_ori
 
 	if (net_ip_parse(host->host, strlen(host->host), &addr.ip))
 		return addr;
+	/* RFC 6761, 6.3: loopback everywhere, also where nothing resolves names. */
+	if (strcasecmp(host->host, "localhost") == 0) {
+		addr.ip = INADDR_LOOPBACK;
+		return addr;
+	}
 	if (getaddrinfo(host->host, NULL, &hints, &found) != 0) {
 		settings_error(settings, origin, setting,
 			       "\"%s\" is no IPv4 address and no name that resolves to one",
