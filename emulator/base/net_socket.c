@@ -148,6 +148,7 @@ static struct socket_conn *new_conn(struct net_socket *ns, int fd, uint8_t state
 	sc->deferred.run = free_conn;
 	sc->watches_writes = true;
 	sc->conn.net = &ns->net;
+	sc->conn.rest_max = NET_REST_DEFAULT;
 	sc->next = ns->open;
 	if (ns->open != NULL)
 		ns->open->prev = sc;
@@ -220,9 +221,10 @@ static void fetch_soon(const struct socket_conn *sc)
 static bool read_unit(struct socket_conn *sc, uint32_t events)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
-	/* What was left and what comes behind it must fit the largest buffer. */
-	size_t room = sizeof(ns->unit) - sc->in.len;
+	size_t room = sc->conn.rest_max - sc->in.len;
 
+	if (room > sizeof(ns->unit))
+		room = sizeof(ns->unit);
 	if (room == 0) {
 		ns->net.stats.buffers_short++;
 		fail(sc, -ENOBUFS);
