@@ -362,7 +362,8 @@ void master_config_check(struct settings *settings, struct master_config *config
 		.forget_failed = config->forget_failed,
 		.connect_timeout_ns = config->connect_timeout_ns,
 		.answer_timeout_ns = config->answer_timeout_ns,
-		.limits = { (uint32_t)config->targets_max, (uint32_t)config->concurrency },
+		.limits = { .targets = (uint32_t)config->targets_max,
+			    .concurrency = (uint32_t)config->concurrency },
 		.seed = seed,
 	};
 }
