@@ -209,15 +209,15 @@ static void take(struct net_conn *conn, const struct qn_framed_message *message)
 {
 	struct server *server = server_of(conn);
 
+	/* Others get theirs before the sender is told, as at the real server. */
 	if (message->type == QN_FRAMED_BROADCAST)
 		pass_on(conn, message);
-	else if (message->type == QN_FRAMED_OTHER)
-		take_own(conn, message);
-	if (talk_of(conn)->gone)
-		return;
 	size_t len = qn_framed_answer(now(conn), message, id_of(conn), server->answer, server->cap);
 	if (len > 0)
 		net_send(conn, server->answer, len);
+	/* A target is told that it is registered before the first command comes. */
+	if (message->type == QN_FRAMED_OTHER)
+		take_own(conn, message);
 }
 
 static void refuse(struct net_conn *conn, const char *why)
@@ -257,12 +257,14 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 static size_t ask(struct net_conn *conn, const struct master_request *request, char *unit,
 		  size_t cap)
 {
+	const struct qn_text none = { NULL, 0 };
 	char self[24];
 	const char *from = net_addr_text(talk_of(conn)->listener->address, self, sizeof(self));
 
 	return qn_framed_command(now(conn), (struct qn_text){ from, strlen(from) },
 				 range_word_name(request->word), request->target_id,
-				 request->duration, unit, cap);
+				 request->word == RANGE_ACTIVATE ? request->duration : none, unit,
+				 cap);
 }
 
 static struct qn_text describe(const char *unit, size_t len, char *space, size_t cap)
