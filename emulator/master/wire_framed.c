@@ -42,9 +42,11 @@ struct server {
 	struct qn_framed_server known;
 	struct net_conn *clients;
 	uint32_t limit;
-	size_t cap; /* of answer */
-	char answer[];
+	/* Answers to what one read brought leave together: `answers_len` bytes wait. */
+	size_t cap, answers_len;
+	char *answers, *for_others;
 };
+#define FLUSH_AT 32768
 
 static struct server *server_of(struct net_conn *conn)
 {
@@ -69,8 +71,8 @@ static const struct qn_framed_server *now(struct net_conn *conn)
 	struct server *server = server_of(conn);
 	const struct loop *loop = conn->net->loop;
 
-	server->known.now.wall_ns = loop->wall_ns;
-	server->known.now.utc_offset_s = local_utc_offset_s(loop);
+	struct qn_framed_clock clock = { loop->wall_ns, local_utc_offset_s(loop) };
+	qn_framed_server_time(&server->known, &clock);
 	return &server->known;
 }
 
@@ -80,10 +82,12 @@ static int open_server(struct master_listener *listener)
 {
 	const struct master_framed *options = listener->options.wire_options;
 	size_t cap = (size_t)options->message_limit * QN_FRAMED_GROWTH + 4096;
-	struct server *server = calloc(1, sizeof(*server) + cap);
+	struct server *server = calloc(1, sizeof(*server) + 2 * cap);
 
 	if (server == NULL)
 		return -ENOMEM;
+	server->answers = (char *)(server + 1);
+	server->for_others = server->answers + cap;
 	server->limit = (uint32_t)options->message_limit;
 	server->cap = cap;
 	server->known.started_ns = listener->master->loop->wall_ns;
@@ -109,8 +113,8 @@ static void begin(struct net_conn *conn)
 		client_of(server->clients)->prev = conn;
 	server->clients = conn;
 	server->known.clients++;
-	size_t len = qn_framed_welcome(now(conn), id_of(conn), server->answer, server->cap);
-	net_send(conn, server->answer, len);
+	size_t len = qn_framed_welcome(now(conn), id_of(conn), server->for_others, server->cap);
+	net_send(conn, server->for_others, len);
 }
 
 static void gone(struct net_conn *conn)
@@ -197,31 +201,52 @@ static void take_own(struct net_conn *conn, const struct qn_framed_message *mess
 static void pass_on(struct net_conn *from, const struct qn_framed_message *message)
 {
 	struct server *server = server_of(from);
-	size_t len = qn_framed_pass_on(now(from), message, id_of(from), server->answer,
+	size_t len = qn_framed_pass_on(now(from), message, id_of(from), server->for_others,
 				       server->cap);
 
 	for (struct net_conn *to = server->clients; to != NULL; to = client_of(to)->next)
-		if (to != from && net_send(to, server->answer, len) == 0)
+		if (to != from && net_send(to, server->for_others, len) == 0)
 			server->known.delivered++;
+}
+
+static void flush(struct net_conn *conn)
+{
+	struct server *server = server_of(conn);
+	size_t len = server->answers_len;
+
+	server->answers_len = 0;
+	if (len > 0)
+		net_send(conn, server->answers, len);
+}
+
+static void answer(struct net_conn *conn, const struct qn_framed_message *message)
+{
+	struct server *server = server_of(conn);
+	size_t room = server->cap - server->answers_len;
+
+	if (server->answers_len > FLUSH_AT || message->text.len * QN_FRAMED_GROWTH + 512 > room)
+		flush(conn);
+	server->answers_len += qn_framed_answer(now(conn), message, id_of(conn),
+						server->answers + server->answers_len,
+						server->cap - server->answers_len);
 }
 
 static void take(struct net_conn *conn, const struct qn_framed_message *message)
 {
-	struct server *server = server_of(conn);
-
 	/* Others get theirs before the sender is told, as at the real server. */
 	if (message->type == QN_FRAMED_BROADCAST)
 		pass_on(conn, message);
-	size_t len = qn_framed_answer(now(conn), message, id_of(conn), server->answer, server->cap);
-	if (len > 0)
-		net_send(conn, server->answer, len);
+	answer(conn, message);
+	if (message->type != QN_FRAMED_OTHER)
+		return;
 	/* A target is told that it is registered before the first command comes. */
-	if (message->type == QN_FRAMED_OTHER)
-		take_own(conn, message);
+	flush(conn);
+	take_own(conn, message);
 }
 
 static void refuse(struct net_conn *conn, const char *why)
 {
+	flush(conn);
 	master_reject(conn, why, strlen(why));
 	talk_close(conn);
 }
@@ -240,7 +265,7 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 		enum qn_code code = qn_framed_next(bytes + done, len - done, server->limit, &text,
 						   &taken);
 		if (code == QN_MORE)
-			return done;
+			break;
 		if (code != QN_OK) {
 			refuse(conn, "a message that is too long");
 			return done;
@@ -251,6 +276,7 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 		else
 			refuse(conn, fault.text);
 	}
+	flush(conn);
 	return done;
 }
 
