@@ -17,8 +17,8 @@ include_directories(${PROJECT_SOURCE_DIR})
 
 # The hot path runs through four libraries: inlined across them it is some per cent quicker. Fat
 # objects, so that nm (tests/checks/proto_symbols) still sees what an archive calls, and so that the
-# tests, which have no use for it, are linked without.
+# tests, which have no use for it, are linked without. One job: more of them want make, which ninja does not bring.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
-  set(QUINTAIN_LTO -flto=auto)
-  add_compile_options(-flto=auto -ffat-lto-objects)
+  set(QUINTAIN_LTO -flto=1)
+  add_compile_options(-flto=1 -ffat-lto-objects)
 endif()
