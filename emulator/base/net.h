@@ -16,6 +16,7 @@
 
 #include "emulator/base/loop.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,11 @@ struct net_handler {
 	void (*ended)(struct net_conn *conn, const char *rest, size_t len);
 	/* The connection is gone, not by our own net_close(). The last call. */
 	void (*closed)(struct net_conn *conn, int error);
+	/*
+	 * After net_stamp(): the last byte of a write unit went to the network device at wall_ns
+	 * (CLOCK_REALTIME), as the kernel stamped it. It may come from within net_send().
+	 */
+	void (*stamped)(struct net_conn *conn, int64_t wall_ns);
 };
 
 /* What the owner of a connection keeps in it: enough for a session and a few words. */
@@ -86,6 +92,7 @@ struct net_ops {
 	int (*hole)(struct net_listener *listener, bool on);
 	int (*hole_conn)(struct net_conn *conn, bool on);
 	void (*poke)(struct net_conn *conn);
+	int (*stamp)(struct net_conn *conn); /* NULL: it has no stamps */
 };
 
 struct net {
@@ -149,6 +156,12 @@ static inline int net_hole_conn(struct net_conn *conn, bool on)
 static inline void net_poke(struct net_conn *conn)
 {
 	conn->net->ops->poke(conn);
+}
+
+/* Has the kernel stamp what is sent from now on. -EOPNOTSUPP where there are no stamps. */
+static inline int net_stamp(struct net_conn *conn)
+{
+	return conn->net->ops->stamp != NULL ? conn->net->ops->stamp(conn) : -EOPNOTSUPP;
 }
 
 /* "127.0.0.1:8081". buf of 24 bytes suffices. Returns buf. */

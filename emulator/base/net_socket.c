@@ -6,7 +6,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <linux/filter.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -31,6 +33,7 @@ struct socket_conn {
 	bool watches_writes;
 	/* Of connects alone: accepted ones have TCP_NODELAY from their listener. */
 	bool nagles, has_sent;
+	bool stamps;
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	struct net_conn conn;
 	struct loop_deferred deferred, opening;
@@ -299,6 +302,48 @@ static void leave_at_once(struct socket_conn *sc)
 	sc->nagles = false;
 }
 
+/*
+ * The kernel's stamps of what was sent (Documentation/networking/timestamping.rst). Most drivers
+ * stamp within the send; what comes later makes an EPOLLERR, and SO_ERROR stays 0.
+ */
+static void take_stamps(struct socket_conn *sc)
+{
+	union {
+		char bytes[256];
+		struct cmsghdr align;
+	} control;
+
+	for (;;) {
+		struct msghdr msg = { .msg_control = &control, .msg_controllen = sizeof(control) };
+		if (recvmsg(sc->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {
+			struct scm_timestamping at;
+			if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPING)
+				continue;
+			memcpy(&at, CMSG_DATA(c), sizeof(at));
+			if (sc->conn.handler->stamped != NULL)
+				sc->conn.handler->stamped(&sc->conn,
+							  (int64_t)at.ts[0].tv_sec * NS_PER_S +
+								  at.ts[0].tv_nsec);
+			if (sc->state == DEAD)
+				return;
+		}
+	}
+}
+
+static int socket_stamp(struct net_conn *conn)
+{
+	struct socket_conn *sc = of_conn(conn);
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
+		    SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY;
+
+	if (setsockopt(sc->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)) < 0)
+		return -errno;
+	sc->stamps = true;
+	return 0;
+}
+
 static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 {
 	struct socket_conn *sc = of_conn(conn);
@@ -319,6 +364,8 @@ static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 	ssize_t n = send(sc->fd, bytes, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return break_off(sc, -errno);
+	if (sc->stamps)
+		take_stamps(sc);
 	size_t sent = n < 0 ? 0 : (size_t)n;
 	return sent < len ? queue_rest(sc, bytes + sent, len - sent) : 0;
 }
@@ -390,6 +437,11 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
 
 	if (sc->state == CONNECTING)
 		connect_done(sc, events);
+	if (sc->stamps && sc->state != DEAD && (events & EPOLLERR)) {
+		take_stamps(sc);
+		if (!(events & EPOLLHUP)) /* a reset has both */
+			events &= ~(uint32_t)EPOLLERR;
+	}
 	if (sc->state == DEAD)
 		return;
 	if (sc->error != 0) {
@@ -652,6 +704,7 @@ static const struct net_ops socket_ops = {
 	.hole = socket_hole,
 	.hole_conn = socket_hole_conn,
 	.poke = socket_poke,
+	.stamp = socket_stamp,
 };
 
 int net_socket_new(struct loop *loop, const struct net_socket_limits *limits, struct net **ret)

@@ -147,7 +147,19 @@ static void ask(struct net_conn *conn)
 	if (!timer_armed(&conn->timer) || conn->timer.due_ns > deadline)
 		timer_arm(&master->loop->timers, &conn->timer, deadline);
 	master_tell(master, EVENT_M_SENT, remote, command->type, 0, line, len);
+	if (master->options.tap != NULL && master->options.tap->stamped != NULL)
+		net_stamp(conn); /* where there are no stamps, there will be no call */
 	net_send(conn, line, len);
+}
+
+static void asking_stamped(struct net_conn *conn, int64_t wall_ns)
+{
+	struct asking *asking = asking_of(conn);
+	struct master_tap *tap = asking->master->options.tap;
+
+	if (asking->command != NULL && tap != NULL && tap->stamped != NULL)
+		tap->stamped(tap, asking->number, (enum qn_snyper_type)asking->command->type,
+			     wall_ns);
 }
 
 static void asking_opened(struct net_conn *conn)
@@ -176,6 +188,10 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
 
 	if (asking->command == NULL)
 		return len; /* kept, at rest: nobody asked for this */
+	struct master_tap *tap = asking->master->options.tap;
+	if (tap != NULL && tap->answered != NULL)
+		tap->answered(tap, asking->number, (enum qn_snyper_type)asking->command->type,
+			      bytes + fresh, len - fresh);
 	switch (qn_snyper_asker_read(&asking->asker, bytes, len, fresh, &taken, &answer)) {
 	case QN_SNYPER_ANSWERED:
 		taken = len; /* what stands behind an answer must not answer the next command */
@@ -271,6 +287,7 @@ static const struct net_handler asking_handler = {
 	.received = asking_received,
 	.ended = asking_ended,
 	.closed = asking_closed,
+	.stamped = asking_stamped,
 };
 
 static void attach(struct net_conn *conn, struct command *command)

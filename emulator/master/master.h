@@ -24,6 +24,19 @@ struct master_limits {
 	uint32_t registrations; /* connections that register, at the same time; 0: no limit */
 };
 
+/*
+ * What a rig measures of each command beside the events; every member may be NULL. `number` is the
+ * target's.
+ */
+struct master_tap {
+	/* The kernel gave the request to the device at wall_ns (CLOCK_REALTIME). */
+	void (*stamped)(struct master_tap *tap, uint32_t number, enum qn_snyper_type command,
+			int64_t wall_ns);
+	/* A read of what should be the answer, before it is judged. */
+	void (*answered)(struct master_tap *tap, uint32_t number, enum qn_snyper_type command,
+			 const char *bytes, size_t len);
+};
+
 struct master_options {
 	struct net_addr listen;
 	uint16_t target_port; /* 0: the listening port's number, as the real master */
@@ -33,6 +46,7 @@ struct master_options {
 	int64_t connect_timeout_ns, answer_timeout_ns;
 	struct master_limits limits;
 	uint64_t seed;
+	struct master_tap *tap; /* NULL: none; else it outlives the master */
 };
 
 enum master_outcome { MASTER_OK, MASTER_FAILED, MASTER_LOST };
