@@ -28,7 +28,8 @@ struct stats {
 };
 
 /* Sorts `values`. limit may be NULL. */
-void stats_compute(int64_t *values, size_t n, const struct limit *limit, struct stats *ret);
+void stats_compute(int64_t *values, size_t n, uint64_t missing, const struct limit *limit,
+		   struct stats *ret);
 /* Nearest rank of sorted values; percent in (0, 100]; n > 0. */
 int64_t stats_percentile(const int64_t *sorted, size_t n, double percent);
 /*

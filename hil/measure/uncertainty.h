@@ -108,10 +108,12 @@ struct stamp stamp_read(int64_t last_empty_ns, int64_t found_ns, bool usb,
 struct stamp stamp_sent(int64_t ns, const struct calibration *calibration);
 /* An edge with the kernel's stamp; `suspect`: what the decoder says of its surroundings. */
 struct stamp stamp_edge(int64_t ns, unsigned suspect, const struct calibration *calibration);
-/* The falling edge that ends the first servo pulse of the new width. frame_ns: the period of the
- * frames (20 ms): the board wrote the new width at most that much before the pulse began to be
- * prepared; kept as U_FRAME. */
-struct stamp stamp_servo(int64_t ns, int64_t frame_ns, unsigned suspect,
+/*
+ * The falling edge that ends the first servo pulse of the new width: before it nothing shows. The
+ * PWM block takes a width when a frame begins, so the board wrote it between ns - width_ns -
+ * frame_ns and ns: that interval is U_FRAME. frame_ns: the period of the frames (20 ms).
+ */
+struct stamp stamp_servo(int64_t ns, int64_t width_ns, int64_t frame_ns, unsigned suspect,
 			 const struct calibration *calibration);
 /* A moment that the device stamped with its own clock: `offset` from probes, in [low, high]. */
 struct stamp stamp_device(int64_t device_ns, int64_t offset_low_ns, int64_t offset_high_ns,

@@ -1,4 +1,4 @@
-#include "emulator/results/markup.h"
+#include "emulator/base/markup.h"
 
 #include "proto/utf8.h"
 

@@ -1,6 +1,6 @@
-#include "emulator/results/chart.h"
+#include "emulator/base/chart.h"
 
-#include "emulator/results/markup.h"
+#include "emulator/base/markup.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
  *
  * Purpose: shapes are drawn into a square of CHART_SIZE that the page stretches to whatever width
  * there is; all text stands beside it as HTML, so it keeps its size on a phone. Lines are drawn
- * with non-scaling strokes (report_style.c).
+ * with non-scaling strokes (page.c).
  * Units: of the axes, the caller's; places are 0 to CHART_SIZE, y upwards.
  * Ownership: plain values. Errors: those of the FILE. Threads: no state.
  */

@@ -1,4 +1,4 @@
-#include "emulator/results/parts.h"
+#include "emulator/base/pretty.h"
 
 #include "proto/json/json.h"
 
