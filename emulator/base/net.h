@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum net_stamped { NET_STAMPED_SENT, NET_STAMPED_RECEIVED };
+
 struct net_addr {
 	uint32_t ip;
 	uint16_t port;
@@ -47,10 +49,11 @@ struct net_handler {
 	/* The connection is gone, not by our own net_close(). The last call. */
 	void (*closed)(struct net_conn *conn, int error);
 	/*
-	 * After net_stamp(): the last byte of a write unit went to the network device at wall_ns
-	 * (CLOCK_REALTIME), as the kernel stamped it. It may come from within net_send().
+	 * After net_stamp(), as the kernel stamped it (CLOCK_REALTIME): the last byte of a write
+	 * unit went to the network device (it may come from within net_send()), or the last byte
+	 * of what received() is about to get came from it.
 	 */
-	void (*stamped)(struct net_conn *conn, int64_t wall_ns);
+	void (*stamped)(struct net_conn *conn, enum net_stamped what, int64_t wall_ns);
 };
 
 /* What the owner of a connection keeps in it: enough for a session and a few words. */
@@ -158,7 +161,8 @@ static inline void net_poke(struct net_conn *conn)
 	conn->net->ops->poke(conn);
 }
 
-/* Has the kernel stamp what is sent from now on. -EOPNOTSUPP where there are no stamps. */
+/* Has the kernel stamp what is sent and received from now on. -EOPNOTSUPP where there are no
+ * stamps. */
 static inline int net_stamp(struct net_conn *conn)
 {
 	return conn->net->ops->stamp != NULL ? conn->net->ops->stamp(conn) : -EOPNOTSUPP;

@@ -160,6 +160,51 @@ static struct socket_conn *new_conn(struct net_socket *ns, int fd, uint8_t state
 	return sc;
 }
 
+/* ---- the kernel's stamps (Documentation/networking/timestamping.rst) ---- */
+
+static void tell_stamp(struct socket_conn *sc, struct msghdr *msg, enum net_stamped what)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		struct scm_timestamping at;
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPING)
+			continue;
+		memcpy(&at, CMSG_DATA(c), sizeof(at));
+		if (sc->conn.handler->stamped != NULL && at.ts[0].tv_sec != 0)
+			sc->conn.handler->stamped(&sc->conn, what,
+						  (int64_t)at.ts[0].tv_sec * NS_PER_S +
+							  at.ts[0].tv_nsec);
+		return;
+	}
+}
+
+/* Most drivers stamp within the send; what comes later makes an EPOLLERR, and SO_ERROR stays 0. */
+static void take_stamps(struct socket_conn *sc)
+{
+	_Alignas(struct cmsghdr) char control[256];
+
+	while (sc->state != DEAD) {
+		struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+		if (recvmsg(sc->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
+		tell_stamp(sc, &msg, NET_STAMPED_SENT);
+	}
+}
+
+static ssize_t receive_stamped(struct socket_conn *sc, char *bytes, size_t room)
+{
+	_Alignas(struct cmsghdr) char control[256];
+	struct iovec iov = { bytes, room };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(sc->fd, &msg, 0);
+
+	if (n > 0)
+		tell_stamp(sc, &msg, NET_STAMPED_RECEIVED);
+	return n;
+}
+
 /* ---- reading ---- */
 
 /* Keeps what the handler did not take. */
@@ -221,7 +266,10 @@ static bool read_unit(struct socket_conn *sc, uint32_t events)
 		fail(sc, -ENOBUFS);
 		return false;
 	}
-	ssize_t n = recv(sc->fd, ns->unit, room, 0);
+	ssize_t n = sc->stamps ? receive_stamped(sc, ns->unit, room)
+			       : recv(sc->fd, ns->unit, room, 0);
+	if (sc->state == DEAD)
+		return false;
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			fail(sc, -errno);
@@ -302,41 +350,12 @@ static void leave_at_once(struct socket_conn *sc)
 	sc->nagles = false;
 }
 
-/*
- * The kernel's stamps of what was sent (Documentation/networking/timestamping.rst). Most drivers
- * stamp within the send; what comes later makes an EPOLLERR, and SO_ERROR stays 0.
- */
-static void take_stamps(struct socket_conn *sc)
-{
-	union {
-		char bytes[256];
-		struct cmsghdr align;
-	} control;
-
-	for (;;) {
-		struct msghdr msg = { .msg_control = &control, .msg_controllen = sizeof(control) };
-		if (recvmsg(sc->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-			return;
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {
-			struct scm_timestamping at;
-			if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPING)
-				continue;
-			memcpy(&at, CMSG_DATA(c), sizeof(at));
-			if (sc->conn.handler->stamped != NULL)
-				sc->conn.handler->stamped(&sc->conn,
-							  (int64_t)at.ts[0].tv_sec * NS_PER_S +
-								  at.ts[0].tv_nsec);
-			if (sc->state == DEAD)
-				return;
-		}
-	}
-}
-
 static int socket_stamp(struct net_conn *conn)
 {
 	struct socket_conn *sc = of_conn(conn);
-	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
-		    SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY;
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE |
+		    SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+		    SOF_TIMESTAMPING_OPT_TSONLY;
 
 	if (setsockopt(sc->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)) < 0)
 		return -errno;

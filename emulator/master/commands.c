@@ -152,13 +152,13 @@ static void ask(struct net_conn *conn)
 	net_send(conn, line, len);
 }
 
-static void asking_stamped(struct net_conn *conn, int64_t wall_ns)
+static void asking_stamped(struct net_conn *conn, enum net_stamped what, int64_t wall_ns)
 {
 	struct asking *asking = asking_of(conn);
 	struct master_tap *tap = asking->master->options.tap;
 
 	if (asking->command != NULL && tap != NULL && tap->stamped != NULL)
-		tap->stamped(tap, asking->number, (enum qn_snyper_type)asking->command->type,
+		tap->stamped(tap, asking->number, (enum qn_snyper_type)asking->command->type, what,
 			     wall_ns);
 }
 

@@ -29,9 +29,10 @@ struct master_limits {
  * target's.
  */
 struct master_tap {
-	/* The kernel gave the request to the device at wall_ns (CLOCK_REALTIME). */
+	/* The kernel gave the request to the device, or had the answer from it, at wall_ns
+	 * (CLOCK_REALTIME). The answer's stamp comes before answered(). */
 	void (*stamped)(struct master_tap *tap, uint32_t number, enum qn_snyper_type command,
-			int64_t wall_ns);
+			enum net_stamped what, int64_t wall_ns);
 	/* A read of what should be the answer, before it is judged. */
 	void (*answered)(struct master_tap *tap, uint32_t number, enum qn_snyper_type command,
 			 const char *bytes, size_t len);
@@ -117,6 +118,9 @@ int master_command(struct master *master, uint32_t number, enum qn_snyper_type c
  * answered an error, another type or no data stays known, as at the real master. Returns how many.
  */
 uint32_t master_forget_failed(struct master *master);
+/* Knows a target that has not registered: it did so with somebody else, earlier. Its number, or
+ * -ENOSPC. */
+int64_t master_adopt(struct master *master, const char *id, size_t len, uint32_t ip);
 void master_forget(struct master *master, uint32_t number);
 
 const struct master_totals *master_totals(const struct master *master);

@@ -11,8 +11,8 @@ struct run {
 	struct loop loop;
 	struct net *net;
 	struct net_conn *client;
-	int64_t before_ns, after_ns, stamp_ns;
-	int stamps, got, ended;
+	int64_t before_ns, after_ns, read_ns, stamp_ns[2];
+	int stamps[2], got, ended;
 	bool ask;
 };
 static struct run run;
@@ -25,11 +25,11 @@ static int64_t wall(void)
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static void stamped(struct net_conn *conn, int64_t wall_ns)
+static void stamped(struct net_conn *conn, enum net_stamped what, int64_t wall_ns)
 {
 	(void)conn;
-	run.stamps++;
-	run.stamp_ns = wall_ns;
+	run.stamps[what]++;
+	run.stamp_ns[what] = wall_ns;
 }
 
 static void opened(struct net_conn *conn)
@@ -46,6 +46,7 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 	(void)bytes;
 	(void)fresh;
 	run.got += (int)len;
+	run.read_ns = wall();
 	if (conn == run.client)
 		loop_stop(&run.loop);
 	else
@@ -96,13 +97,16 @@ static void exchange(bool ask)
 Test(net_stamp, lies_within_the_send)
 {
 	exchange(true);
-	cr_assert_eq(run.stamps, 1);
-	cr_expect_geq(run.stamp_ns, run.before_ns);
-	cr_expect_leq(run.stamp_ns, run.after_ns);
+	cr_assert_eq(run.stamps[NET_STAMPED_SENT], 1);
+	cr_expect_geq(run.stamp_ns[NET_STAMPED_SENT], run.before_ns);
+	cr_expect_leq(run.stamp_ns[NET_STAMPED_SENT], run.after_ns);
+	cr_assert_eq(run.stamps[NET_STAMPED_RECEIVED], 1);
+	cr_expect_geq(run.stamp_ns[NET_STAMPED_RECEIVED], run.stamp_ns[NET_STAMPED_SENT]);
+	cr_expect_leq(run.stamp_ns[NET_STAMPED_RECEIVED], run.read_ns);
 }
 
 Test(net_stamp, is_off_unless_asked_for)
 {
 	exchange(false);
-	cr_expect_eq(run.stamps, 0);
+	cr_expect_eq(run.stamps[NET_STAMPED_SENT] + run.stamps[NET_STAMPED_RECEIVED], 0);
 }
