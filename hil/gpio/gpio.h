@@ -139,10 +139,10 @@ int gpio_line_set(struct gpio_line *line, bool level);
 int gpio_line_get(struct gpio_line *line);
 
 /*
- * Reads what the kernel holds of a GPIO_EDGES line: the number of edges, 0 when there are none,
- * -ENODEV when the chip is gone, another -errno. Never blocks. `edges` has room for `max`; where
- * the kernel's buffer was full, the last edge has EDGE_FULL. Give room for line->buffer_edges or
- * more: with less, a full buffer cannot be told (a v2 interface still shows it as a gap).
+ * Reads what the kernel holds of a GPIO_EDGES line, at most `max`: the number of edges, 0 when
+ * there are none, -ENODEV when the chip is gone, another -errno. Never blocks. Under v1 a read that
+ * brought all that the kernel buffers marks its last edge EDGE_FULL; v2 shows a loss as a gap.
+ * max: 16 or more.
  */
 int gpio_line_read(struct gpio_line *line, struct edge *edges, size_t max);
 

@@ -3,7 +3,7 @@
  * all fill.
  *
  * Purpose: one call of the library each, no decisions: what is worth testing stands above it.
- * Ownership: a chip is closed by whoever opened it; a request outlives the chip it came from.
+ * Ownership: a chip is closed by whoever opened it; a request opens the chip for itself.
  * Errors: 0 or -errno as the kernel said it. Threads: none of its own.
  */
 #ifndef GPIO_BACKEND_H
@@ -19,7 +19,7 @@ struct gpio_backend {
 	int (*chip_info)(void *chip, struct gpio_chip_info *ret_info);
 	int (*line_info)(void *chip, unsigned offset, struct gpio_line_info *ret_info);
 	/* ret_fd: for GPIO_EDGES, and set non-blocking by the caller. */
-	int (*request)(void *chip, unsigned offset, const struct gpio_request *request,
+	int (*request)(const char *path, unsigned offset, const struct gpio_request *request,
 		       void **ret_handle, int *ret_fd);
 	void (*release)(void *handle);
 	int (*get)(void *handle);

@@ -24,8 +24,9 @@ enum {
 	EDGE_GAP = 1 << 0,    /* the sequence number skips: edges before this one are lost */
 	EDGE_PARITY = 1 << 1, /* the level that the line had already: an edge is lost, or the pulse
 				 was shorter than the kernel's delay in reading the level */
-	EDGE_FULL = 1 << 2,   /* read out of a kernel buffer that was full: v1 may have lost edges
-				 after this one; set on the last edge of such a read */
+	EDGE_FULL = 1 << 2,   /* v1: the kernel buffer was full, so edges between this one and its
+				 neighbour with the same flag may be lost; set on the last edge of
+				 such a read, and by the ring on the one after it */
 	EDGE_BACKWARDS = 1 << 3, /* stamped earlier than the edge before */
 	EDGE_SHORT = 1 << 4,     /* ends a pulse shorter than the ring's pulse_ns_min */
 	EDGE_MISSED = 1 << 5, /* set by edge_ring_next(): this reader was too slow, and edges before
@@ -62,17 +63,23 @@ struct edge_ring {
 	struct edge_counts counts;
 	/* What the line was when it began: for the first edge's parity, and for a waveform. */
 	int64_t start_ns;
-	bool start_level, started;
-	struct edge last; /* seq 0, t_ns INT64_MIN: none yet */
+	bool start_level, started, after_full;
+	bool level, level_known; /* now */
+	int64_t last_ns;         /* of the last edge since the start; INT64_MIN: none yet */
+	uint32_t last_seq;
 };
 
 /* -EINVAL: capacity is 0 or no power of two, or pulse_ns_min is negative. */
 int edge_ring_init(struct edge_ring *ring, size_t capacity, int64_t pulse_ns_min);
 void edge_ring_release(struct edge_ring *ring);
 
-/* The level that was read at t_ns. Parity of the first edge is judged by it only if that edge is
- * stamped later: one that slipped in before the reading is no error. */
-void edge_ring_start(struct edge_ring *ring, int64_t t_ns, bool level);
+/*
+ * The level that the line has at t_ns, and the number of its last edge that was read (0: not
+ * known, or this interface has none). Edges up to t_ns that are still to come only correct the
+ * level; what follows is judged from here on. Also begins anew after a line was requested again:
+ * the edges before stay where they are.
+ */
+void edge_ring_start(struct edge_ring *ring, int64_t t_ns, bool level, uint32_t seq);
 /* edge->flags may hold EDGE_FULL on entry; the other flags are found here. */
 void edge_ring_push(struct edge_ring *ring, const struct edge *edge);
 

@@ -41,8 +41,8 @@ enum {
 	SERVO_WIDTH = 1 << 3,   /* shorter or longer than any servo pulse */
 	/* What it means. */
 	SERVO_CHANGED = 1 << 4, /* the first frame of a new width; the very first frame too */
-	SERVO_LATE = 1 << 5, /* with SERVO_CHANGED: frames before it are missing or suspect, so the
-				change may have come earlier: later than after_ns */
+	SERVO_LATE = 1 << 5,    /* with SERVO_CHANGED: what came before it was suspect or no servo
+				   pulse, so the change may have come earlier: later than after_ns */
 	SERVO_SETTLED = 1 << 6, /* the frame at which the new width counts as settled */
 };
 #define SERVO_SUSPECT (SERVO_EDGES | SERVO_LATE)
@@ -71,16 +71,17 @@ struct servo {
 	/* The width that holds now: of the last SERVO_CHANGED frame. */
 	bool known, settled;
 	int64_t width_ns;
-	int64_t changed_ns; /* fall of its first frame */
-	int64_t settled_ns; /* fall of the first of the frames that settled it: changed_ns, unless
-			       the width wandered in steps */
+	int64_t changed_ns;                 /* fall of its first frame */
+	int64_t settled_ns;                 /* fall of the frame that settled it */
+	int64_t width_ns_min, width_ns_max; /* of its frames so far */
 	double angle;
 	/* The decoder's own. */
 	bool high, risen;
+	bool rise_known; /* last_rise_ns is of a frame that can be trusted */
+	bool doubt;      /* a suspect edge since the last frame */
+	bool unsure;     /* frames that cannot be trusted since trusted_fall_ns */
 	int64_t rise_ns, last_rise_ns, trusted_fall_ns;
 	unsigned same;
-	bool doubt;  /* a suspect edge since the last whole frame */
-	bool unsure; /* suspect or missing frames since the last trusted one */
 };
 
 /* -EINVAL: a parameter is out of its range. NULL: the defaults. */

@@ -6,8 +6,8 @@
  * set, lets edges gather, and reads all lines on a timer (40 a second) until they have been quiet
  * for a few rounds. A line may ask to be read promptly instead: a switch that bounces could
  * otherwise fill the 16 events that a v1 kernel interface buffers. Units: nanoseconds,
- * CLOCK_MONOTONIC. Ownership: the caller's storage: a watch_line stays where it is until
- * watch_remove(); its gpio_line is the caller's, and its ring the caller's to read.
+ * CLOCK_MONOTONIC. Ownership: the caller's storage: a watch_line stays where it is until the turn
+ * of the loop in which watch_remove() was called ends; its gpio_line and its ring are the caller's.
  * edge_watch_release() removes all lines. Errors: 0 or -errno; a line that fails while it is
  * watched is taken out, and `failed` is called once, from the loop. Threads: the loop's own.
  */
@@ -18,6 +18,9 @@
 #include "hil/gpio/gpio.h"
 
 #define EDGE_WATCH_GATHER_NS INT64_C(25000000)
+#define EDGE_WATCH_CHECK_NS INT64_C(1000000000)
+#define EDGE_WATCH_QUIET 8
+#define EDGE_WATCH_BATCH 1024 /* the most that a kernel buffers a line */
 /* An edge is stamped in the hard interrupt but queued by a thread: what was read at a time is
  * complete up to this much earlier. */
 #define EDGE_WATCH_LAG_NS INT64_C(2000000)
@@ -31,7 +34,8 @@ struct watch_line {
 	/*
 	 * After every read, from the loop, with all that was read in the ring. complete_ns: no edge
 	 * stamped earlier is still to come (a decoder's deadlines go by it, not by the clock).
-	 * Called without new edges too while the watch gathers. May be NULL.
+	 * Called without new edges too, for EDGE_WATCH_QUIET rounds after the last one: long
+	 * enough for a switch to be called still. May be NULL.
 	 */
 	void (*edges)(struct watch_line *line, int64_t complete_ns);
 	/* The line is not watched any more: -ENODEV when its chip is gone. May be NULL. */
@@ -42,7 +46,6 @@ struct watch_line {
 	struct watch_line *next;
 	struct loop_watch ready;
 	uint32_t polled;
-	int error;
 };
 
 struct edge_watch_stats {
@@ -58,22 +61,25 @@ struct edge_watch_stats {
 
 struct edge_watch {
 	struct loop *loop;
-	struct watch_line *lines;
+	struct watch_line *lines, *cursor;
 	struct timer timer;
 	int64_t gather_ns;
 	unsigned quiet; /* reads in a row that brought nothing */
-	bool gathering;
-	uint64_t turn; /* of the loop, last counted */
+	bool gathering, reading;
+	uint64_t turn;      /* of the loop, last counted */
+	struct edge *batch; /* EDGE_WATCH_BATCH of them */
 	struct edge_watch_stats stats;
 };
 
-/* gather_ns 0: EDGE_WATCH_GATHER_NS. One watch a board: its wake-ups are counted by the watch. */
-void edge_watch_init(struct edge_watch *watch, struct loop *loop, int64_t gather_ns);
+/* gather_ns 0: EDGE_WATCH_GATHER_NS. One watch a board, for it is the watch that counts wake-ups.
+ * 0 or -ENOMEM. */
+int edge_watch_init(struct edge_watch *watch, struct loop *loop, int64_t gather_ns);
 void edge_watch_release(struct edge_watch *watch);
 
 /*
  * Watches line->line into line->ring, which the caller has initialized (edge_ring_init) and goes on
- * owning, as it does `line`. Reads the line's level as the ring's start. -EINVAL: not a GPIO_EDGES
+ * owning, as it does `line`. Throws away what the
+ * kernel holds from before, and begins the ring with the line's level. -EINVAL: not a GPIO_EDGES
  * line; -ENODEV; -errno of epoll.
  */
 int watch_add(struct edge_watch *watch, struct watch_line *line);
