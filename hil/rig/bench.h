@@ -86,8 +86,8 @@ enum check_severity { CHECK_OFF, CHECK_WARN, CHECK_FAIL, CHECK_ERROR };
 /* What is looked at all the time, with what is still fine. checks.h. */
 struct bench_checks {
 	int unexpected_movement, extra_registration, wrong_identity, switch_disagreement, bounce,
-		missing_frames, pwm_period, silent_death, re_enumeration, console_rate,
-		swapped_switches, split_answer, lost_edges, reboot;
+		missing_frames, pwm_period, servo_jitter, servo_width, silent_death, re_enumeration,
+		console_rate, swapped_switches, split_answer, lost_edges, reboot;
 	int64_t bounce_max;         /* edges beyond the needed one, a change */
 	int64_t bounce_still_ns;    /* still for so long: the switch has settled */
 	int64_t disagreement_ns;    /* servo and switch may differ for so long */
