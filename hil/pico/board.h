@@ -128,7 +128,8 @@ int board_start_app(struct board *board, int64_t within_ns, board_done *done, vo
 /* machine.reset(): ends when the board is back and its port is open again. On a port that does not
  * re-enumerate: when the board has the command. */
 int board_machine_reset(struct board *board, int64_t within_ns, board_done *done, void *owner);
-/* machine.bootloader(): ends when the BOOTSEL disk is there (by USB path); the port is closed. */
+/* machine.bootloader(): ends when the device in the same socket is in BOOTSEL; the port is closed.
+ */
 int board_bootloader(struct board *board, int64_t within_ns, board_done *done, void *owner);
 
 /* RUN and BOOTSEL, held low by somebody else's GPIO. The lines are open drain: released, not driven
@@ -141,8 +142,8 @@ struct board_pins {
 /* RUN low for 100 ms; ends when the board is back and its port is open. Needs no answer from it. */
 int board_reset_by_pins(struct board *board, const struct board_pins *pins, int64_t within_ns,
 			board_done *done, void *owner);
-/* BOOTSEL low, 100 ms, RUN low, 100 ms, RUN free, 50 ms, BOOTSEL free; ends when the BOOTSEL disk
- * is there. */
+/* BOOTSEL low, 100 ms, RUN low, 100 ms, RUN free, 50 ms, BOOTSEL free; ends when it is in BOOTSEL.
+ */
 int board_bootsel_by_pins(struct board *board, const struct board_pins *pins, int64_t within_ns,
 			  board_done *done, void *owner);
 /* Waits for the board after somebody else has reset or powered it, and opens its port. The same as

@@ -41,7 +41,6 @@ enum repl_state {
 	REPL_RESETTING, /* soft reset within raw mode: "OK", boot.py, the raw prompt */
 	REPL_LEAVING,   /* asked for the friendly prompt */
 	REPL_STARTING,  /* soft reset at the friendly prompt: until "MPY: soft reboot" */
-	REPL_STOPPING,  /* a deadline passed: interrupted, waiting for the rest of the result */
 	REPL_STATES
 };
 
@@ -72,8 +71,8 @@ struct repl_handler {
 	void (*done)(void *owner, enum repl_status status);
 };
 
-#define REPL_OUT_MAX 512 /* of one write unit */
-#define REPL_MATCH_MAX 40
+#define REPL_OUT_MAX 32
+#define REPL_TAIL 32
 
 struct repl {
 	enum repl_state state;
@@ -83,21 +82,18 @@ struct repl {
 	void *owner;
 	int64_t deadline_ns; /* of the operation */
 	/* private */
-	int64_t retry_ns, pace_ns, settle_ns;
+	int64_t retry_ns, pace_ns, settle_ns; /* INT64_MAX: not set */
 	const char *code;
 	size_t code_len, code_sent;
 	uint32_t window, window_left;
 	unsigned sub;   /* position within a step of several bytes */
-	unsigned tries; /* of entering raw mode */
-	bool no_wait, raised, answered_give_up, broken, timed_out, rebooted;
-	bool begun;  /* the result has begun to arrive: the code was received */
-	char last;   /* of the traceback */
-	size_t held; /* of `match`: what may be the beginning of a banner */
-	char match[REPL_MATCH_MAX];
-	char out[REPL_OUT_MAX];
-	size_t out_len;
-	char queued[16]; /* a second unit */
-	size_t queued_len;
+	unsigned tries; /* of entering raw mode, since it was last entered */
+	bool no_wait, raised, timed_out, rebooted;
+	char last;                 /* byte of the traceback */
+	char tail[REPL_TAIL];      /* the last bytes of the console, for banners */
+	char out[REPL_OUT_MAX];    /* write units that are not code */
+	unsigned char units[4];    /* their lengths */
+	size_t unit_count, out_at; /* the first that was not taken, where it stands */
 };
 
 void repl_init(struct repl *repl, const struct repl_handler *handler, void *owner);

@@ -11,6 +11,9 @@
 #ifndef PICO_SNIPPETS_H
 #define PICO_SNIPPETS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /*
  * Who are you: six lines. The unique id in lower-case hexadecimal (on a Pico the flash's, which is
  * also the USB serial number), sys.implementation's name, its version with dots, the machine's text
@@ -65,5 +68,9 @@
 /* Of a name on the board, and of the longest snippet, everything filled in. */
 #define SNIPPET_NAME_MAX 120
 #define SNIPPET_BYTES_MAX 1024
+
+/* A name as a Python literal, into cap bytes (SNIPPET_NAME_MAX + 3 suffice). False: empty, too
+ * long, or with a byte that is no printable ASCII, a quote or a backslash. */
+bool snippet_quote(const char *name, char *buf, size_t cap);
 
 #endif

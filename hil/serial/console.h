@@ -80,6 +80,7 @@ struct console_expect {
 	struct console_expect *next;
 	struct timer timer;
 	uint64_t from;
+	int64_t deadline_ns;
 	bool under_way, at_once;
 };
 

@@ -36,6 +36,7 @@ struct find_match {
 	const char *path;     /* the tty, exactly */
 	uint16_t vid, pid;
 	bool with_tty, with_disk;
+	bool bootsel; /* a Pico in BOOTSEL, of either chip */
 };
 
 /* What a Pico's USB device is, by VID 2e8a and PID. */
@@ -53,6 +54,9 @@ enum pico_usb {
 /* Up to `cap`, by USB path, then by tty; ret_n how many. `sys`: NULL for "/sys"; tests have their
  * own. -ENOENT: there is no sysfs. */
 int find_all(const char *sys, struct found *found, size_t cap, size_t *ret_n);
+/* The same among those: 0, -ENODEV, -EEXIST. */
+int find_among(const struct found *found, size_t n, const struct find_match *match,
+	       const struct found **ret);
 bool find_matches(const struct found *found, const struct find_match *match);
 /* 0, -ENODEV: none, -EEXIST: more than one fits (the first is in *ret). */
 int find_one(const char *sys, const struct find_match *match, struct found *ret);
