@@ -261,7 +261,8 @@ static int measure_rate(struct run *run, int64_t spacing_ns, const struct loopba
 			while (clock_ns() < next_ns)
 				; /* sleeping is coarser than this */
 			rc = toggle(run);
-			next_ns += spacing_ns;
+			/* From this one on: after a preemption none may come faster. */
+			next_ns = run->toggles[run->count - 1].before_ns + spacing_ns;
 		}
 		if (rc == 0)
 			rc = gather(run, params->wait_ns);
