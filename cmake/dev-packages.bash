@@ -2,7 +2,8 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev
+        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
@@ -24,6 +25,10 @@ present() {
     ninja-build) command -v ninja ;;
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
+    libgpiod-dev) pkg-config --exists libgpiod ;;
+    libserialport-dev) pkg-config --exists libserialport ;;
+    libudev-dev) pkg-config --exists libudev ;;
+    libsqlite3-dev) pkg-config --exists sqlite3 ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;
