@@ -11,13 +11,7 @@
 #ifndef HIL_CLI_CMD_H
 #define HIL_CLI_CMD_H
 
-/* The largest wins, where several apply. */
-enum hil_exit {
-	HIL_EXIT_OK = 0,          /* PASS, MARGINAL; as asked */
-	HIL_EXIT_FAIL = 1,        /* FAIL, INCONCLUSIVE */
-	HIL_EXIT_USAGE = 2,       /* usage or config */
-	HIL_EXIT_ENVIRONMENT = 3, /* ERROR: the rig, the machine, not the board */
-};
+#include "hil/exit.h"
 
 typedef int hil_command(int argc, char **argv);
 

@@ -16,6 +16,9 @@ struct command {
 
 /* In the order of the help; a row's file is hil/cli/cmd_NAME.c. */
 static const struct command commands[] = {
+	{ "run", cmd_run, "run a plan on a bench" },
+	{ "check", cmd_check, "check a plan and its bench, and say what will happen" },
+	{ "settings", cmd_settings, "all settings of benches and plans, as Markdown" },
 	{ NULL, NULL, NULL },
 };
 

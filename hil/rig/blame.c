@@ -80,7 +80,7 @@ static void blame_unfinished(const struct station *station, char *text, size_t c
 	const struct bench_servo *servo = &station->rig->bench->servo;
 	const struct motion *motion = &station->motion;
 	char low[48], high[48], should[48];
-	int64_t wanted = motion->type == QN_SNYPER_LAY_DOWN ? servo->down_ns : servo->up_ns;
+	int64_t wanted = motion->type == RANGE_LAY_DOWN ? servo->down_ns : servo->up_ns;
 
 	if (motion->width_max_ns - motion->width_min_ns < 400 * NS_PER_US &&
 	    llabs((long long)(motion->width_ns - wanted)) < 400 * NS_PER_US)
@@ -104,7 +104,7 @@ static const char *level_text(const struct station *station, enum bench_role rol
 
 static void blame_switch(const struct station *station, char *text, size_t cap)
 {
-	bool down = station->motion.type == QN_SNYPER_LAY_DOWN;
+	bool down = station->motion.type == RANGE_LAY_DOWN;
 	const struct station_line *wrong = &station->lines[down ? BENCH_UP : BENCH_DOWN];
 
 	/* Both as they should be after the opposite: they may be each other's. */
@@ -120,7 +120,7 @@ static void blame_switch(const struct station *station, char *text, size_t cap)
 static void blame_movement(const struct station *station, char *text, size_t cap)
 {
 	const struct motion *motion = &station->motion;
-	enum bench_role role = motion->type == QN_SNYPER_LAY_DOWN ? BENCH_DOWN : BENCH_UP;
+	enum bench_role role = motion->type == RANGE_LAY_DOWN ? BENCH_DOWN : BENCH_UP;
 
 	if (station->servo_watched && !motion->moved && !motion->there_before)
 		blame_still(station, text, cap);
@@ -128,10 +128,10 @@ static void blame_movement(const struct station *station, char *text, size_t cap
 		blame_unfinished(station, text, cap);
 	else if (station_has(station, role) && !motion->reached && !motion->there_before)
 		blame_switch(station, text, cap);
-	else if (motion->type == QN_SNYPER_ACTIVATE && !motion->falling)
+	else if (motion->type == RANGE_ACTIVATE && !motion->falling)
 		snprintf(text, cap, "it stood up and did not go down again%s",
 			 motion->fall.at[POINT_HIT].known ? ": the hit was ignored" : "");
-	else if (motion->type == QN_SNYPER_ACTIVATE && !motion->fallen)
+	else if (motion->type == RANGE_ACTIVATE && !motion->fallen)
 		snprintf(text, cap, "its servo began to go down and did not get there");
 	else
 		snprintf(text, cap, "it moved");
@@ -142,7 +142,7 @@ const char *blame_motion(const struct station *station, char *buf, size_t cap)
 	char text[400];
 	size_t at = blame_answer(station, buf, cap);
 
-	if (station->motion.type == QN_SNYPER_PING)
+	if (station->motion.type == RANGE_PING)
 		return buf;
 	blame_movement(station, text, sizeof(text));
 	at = put(buf, cap, at,

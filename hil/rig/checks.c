@@ -383,7 +383,7 @@ static void look_if_alive(struct station *station, int64_t now_ns)
 	    now_ns - station->checks.last_ns[CHECK_SILENT_DEATH] < every_ns)
 		return;
 	station->pinging = true;
-	if (station_command(station, QN_SNYPER_PING, NULL, now_ns) < 0)
+	if (station_command(station, RANGE_PING, NULL, now_ns) < 0)
 		station->pinging = false;
 }
 

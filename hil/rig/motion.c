@@ -51,12 +51,12 @@ static bool is_at(const struct station *station, int64_t width_ns, enum rig_head
 	return llabs((long long)off_ns) <= station->rig->bench->servo.width_tolerance_ns;
 }
 
-static enum rig_heading heading_of(enum qn_snyper_type type)
+static enum rig_heading heading_of(enum range_word type)
 {
-	return type == QN_SNYPER_LAY_DOWN ? RIG_DOWN : RIG_UP;
+	return type == RANGE_LAY_DOWN ? RIG_DOWN : RIG_UP;
 }
 
-void motion_begin(struct station *station, enum qn_snyper_type type, int64_t due_ns)
+void motion_begin(struct station *station, enum range_word type, int64_t due_ns)
 {
 	struct motion *motion = &station->motion;
 
@@ -65,20 +65,19 @@ void motion_begin(struct station *station, enum qn_snyper_type type, int64_t due
 		edge_watch_read(&station->watch);
 	*motion = (struct motion){ .under_way = true, .type = type };
 	chain_set(&motion->chain, POINT_DUE, stamp_exact(due_ns));
-	if (type == QN_SNYPER_PING)
+	if (type == RANGE_PING)
 		return;
 	if (station->servo_watched)
 		motion->there_before = station->servo.known &&
 				       is_at(station, station->servo.width_ns, heading_of(type));
 	else
-		motion->there_before = station_level(station, type == QN_SNYPER_LAY_DOWN
-								      ? BENCH_DOWN
-								      : BENCH_UP) > 0;
+		motion->there_before =
+			station_level(station, type == RANGE_LAY_DOWN ? BENCH_DOWN : BENCH_UP) > 0;
 	/* An activation goes up and, by itself, down again. */
-	station->heading = type == QN_SNYPER_ACTIVATE ? RIG_ANYWHERE : heading_of(type);
+	station->heading = type == RANGE_ACTIVATE ? RIG_ANYWHERE : heading_of(type);
 }
 
-int station_command(struct station *station, enum qn_snyper_type type, const char *duration,
+int station_command(struct station *station, enum range_word type, const char *duration,
 		    int64_t due_ns)
 {
 	struct qn_text text = { duration, duration != NULL ? strlen(duration) : 0 };
@@ -209,7 +208,7 @@ static void moving(struct station *station, const struct servo_frame *frame)
 		motion->done = true;
 		chain_set(&motion->chain, POINT_SERVO_DONE,
 			  frame_stamp(station, station->servo.settled_ns, frame->width_ns, 0));
-		if (motion->type == QN_SNYPER_ACTIVATE)
+		if (motion->type == RANGE_ACTIVATE)
 			return;
 		/* It is there: nothing moves it any more. */
 		station->heading = heading;
@@ -240,10 +239,10 @@ void motion_frame(struct station *station, const struct servo_frame *frame)
 {
 	struct motion *motion = &station->motion;
 
-	if (!motion->under_way || motion->type == QN_SNYPER_PING)
+	if (!motion->under_way || motion->type == RANGE_PING)
 		return;
 	keep_widths(motion, frame->width_ns);
-	if (motion->type == QN_SNYPER_ACTIVATE && (motion->done || motion->there_before))
+	if (motion->type == RANGE_ACTIVATE && (motion->done || motion->there_before))
 		falling(station, frame);
 	else if (!motion->done)
 		moving(station, frame);
@@ -258,15 +257,15 @@ void motion_switch(struct station *station, enum bench_role role,
 	struct stamp stamp = stamp_edge(change->first_ns, change->suspect ? SUSPECT_GAP : 0,
 					station->rig->calibration);
 
-	if (!motion->under_way || motion->type == QN_SNYPER_PING || !change->level)
+	if (!motion->under_way || motion->type == RANGE_PING || !change->level)
 		return;
 	if (change->bounces > motion->bounces)
 		motion->bounces = change->bounces;
-	enum bench_role wanted = motion->type == QN_SNYPER_LAY_DOWN ? BENCH_DOWN : BENCH_UP;
+	enum bench_role wanted = motion->type == RANGE_LAY_DOWN ? BENCH_DOWN : BENCH_UP;
 	if (role == wanted && !motion->reached) {
 		motion->reached = true;
 		chain_set(&motion->chain, POINT_SWITCH, stamp);
-	} else if (motion->type == QN_SNYPER_ACTIVATE && role == BENCH_DOWN && !motion->lying &&
+	} else if (motion->type == RANGE_ACTIVATE && role == BENCH_DOWN && !motion->lying &&
 		   (motion->falling || !station->servo_watched)) {
 		motion->lying = true;
 		chain_set(&motion->fall, POINT_SWITCH, stamp);

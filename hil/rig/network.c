@@ -103,7 +103,7 @@ static void heard(struct event_sink *sink, const struct event *event)
 }
 
 /* The kernel's word on when it left and when the answer was there. */
-static void stamped(struct master_tap *tap, uint32_t number, enum qn_snyper_type command,
+static void stamped(struct master_tap *tap, uint32_t number, enum range_word command,
 		    enum net_stamped what, int64_t wall_ns)
 {
 	struct rig *rig = OF(tap, struct rig, tap);
@@ -117,7 +117,7 @@ static void stamped(struct master_tap *tap, uint32_t number, enum qn_snyper_type
 		chain_set(&station->motion.chain, point, rig_wall_stamp(rig, wall_ns));
 }
 
-static void answer_bytes(struct master_tap *tap, uint32_t number, enum qn_snyper_type command,
+static void answer_bytes(struct master_tap *tap, uint32_t number, enum range_word command,
 			 const char *bytes, size_t len)
 {
 	struct rig *rig = OF(tap, struct rig, tap);
@@ -139,9 +139,11 @@ static int open_master(struct rig *rig, struct rig_fault *fault)
 {
 	const struct bench_master *config = &rig->bench->master;
 	struct master_options options = {
-		.listen = config->listen_at,
-		.target_port = (uint16_t)config->target_port,
-		.profile = qn_snyper_profile((enum qn_snyper_profile_id)config->profile),
+		.listen = { .wire = WIRE_SNYPER,
+			    .at = config->listen_at,
+			    .target_port = (uint16_t)config->target_port,
+			    .profile =
+				    qn_snyper_profile((enum qn_snyper_profile_id)config->profile) },
 		.connect_timeout_ns = config->connect_timeout_ns,
 		.answer_timeout_ns = config->answer_timeout_ns,
 		.limits = { BENCH_BOARDS_MAX * 4, BENCH_BOARDS_MAX * 2, BENCH_BOARDS_MAX },
@@ -206,6 +208,8 @@ void network_close(struct rig *rig)
 {
 	proxy_close(rig->proxy);
 	rig->proxy = NULL;
+	if (rig->master != NULL)
+		master_shut(rig->master);
 	if (rig->net != NULL)
 		net_socket_free(rig->net);
 	rig->net = NULL;

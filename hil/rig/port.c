@@ -63,6 +63,8 @@ static void port_back(void *owner, const struct board_result *result)
 	if (station->rig->closing)
 		return;
 	station->port_open = result->status == BOARD_OK;
+	snprintf(station->port_trouble, sizeof(station->port_trouble), "%s",
+		 station->port_open ? "" : result->text);
 	if (station->port_open)
 		remember_path(station);
 	rig_tell(station, (struct rig_event){ .kind = RIG_PORT,

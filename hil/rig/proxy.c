@@ -1,5 +1,7 @@
 #include "hil/rig/proxy.h"
 
+#include "proto/snyper/message.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +63,8 @@ static void command_in(struct side *side, const char *bytes, size_t len)
 	    qn_snyper_answer_to(message.type) == QN_SNYPER_UNKNOWN ||
 	    message.type == QN_SNYPER_REGISTER)
 		return;
-	motion_begin(side->station, message.type, rig->loop->now_ns);
+	motion_begin(side->station, range_word_of(message.type_text.at, message.type_text.len),
+		     rig->loop->now_ns);
 	side->station->motion.foreign = true;
 	chain_set(&side->station->motion.chain, POINT_FORWARD_IN,
 		  rig_now_stamp(rig, rig->loop->now_ns));

@@ -37,7 +37,7 @@ enum rig_heading { RIG_ANYWHERE, RIG_UP, RIG_DOWN };
 /* One command from when it was due to all that it caused. */
 struct motion {
 	bool under_way; /* until motion_end() */
-	enum qn_snyper_type type;
+	enum range_word type;
 	struct chain chain, fall; /* fall: of an activation, from the hit to lying again */
 	bool ended;               /* its answer is decided: outcome */
 	enum master_outcome outcome;
@@ -90,6 +90,7 @@ struct station {
 	bool port_busy; /* a job or a reset of ours: the port may go and come */
 	char port_path[64];
 	int64_t port_gone_ns;
+	char port_trouble[200]; /* why it is not open; "": it is, or is being looked for */
 	/* What is always looked at. */
 	struct station_checks checks;
 	bool app_stopped; /* by an exec: nobody answers until a reset */
@@ -170,7 +171,7 @@ void rig_cost(const struct rig *rig, double *ret_wakeups_per_s, double *ret_cpu_
 
 /* Sends it. 0; -ENOENT: the board is not known to the master; -EBUSY: one is under way. Events
  * follow. duration: a JSON number that outlives the command. */
-int station_command(struct station *station, enum qn_snyper_type type, const char *duration,
+int station_command(struct station *station, enum range_word type, const char *duration,
 		    int64_t due_ns);
 /* Nobody waits for this command any more. */
 void motion_end(struct station *station);
@@ -185,7 +186,7 @@ bool station_known(const struct station *station);
 /* A reset or power cycle begins: registrations, movements and a port that goes are expected. */
 void station_disturbed(struct station *station);
 /* Begins a command's watch without sending it: the proxy has. */
-void motion_begin(struct station *station, enum qn_snyper_type type, int64_t due_ns);
+void motion_begin(struct station *station, enum range_word type, int64_t due_ns);
 
 /* ---- for the rig's own files ---- */
 
