@@ -75,12 +75,12 @@ static void put_measured(const struct measurement *m, FILE *out)
 		fputs("<td></td><td></td>", out);
 		return;
 	}
-	fputs("<td>", out);
+	fputs("<td data-label=\"worst\">", out);
 	if (m->missing)
 		fputs("never came, waited ", out);
 	html_value(out, m->unit, m->judged.value);
 	html_u(out, m->unit, m->judged.u);
-	fputs("</td><td>", out);
+	fputs("</td><td data-label=\"limit\">", out);
 	if (m->limit.has_min) {
 		fputs(m->limit.has_max ? "" : "at least ", out);
 		html_value(out, m->unit, m->limit.min);
@@ -139,9 +139,14 @@ static void put_row(const struct record *record, const struct series_set *set,
 	markup_put(out, board_name(record, step->board));
 	fputs("</th><td class=\"text what\">", out);
 	/* Where a value and a limit say it, words need not. */
+	bool linked = record_excerpt(record, s) != NULL;
+	if (linked)
+		fprintf(out, "<a href=\"#x%u\">", s);
 	fputs("<b>", out);
 	markup_put(out, m != NULL ? m->name : step->name);
-	fputs("</b>", out);
+	fprintf(out, "</b>%s #%u", linked ? "</a>" : "", step->repeat + 1);
+	if (step->attempt > 0)
+		fprintf(out, ", attempt %u", step->attempt + 1);
 	if (m == NULL || step->verdict != VERDICT_FAIL) {
 		fputs("<span class=\"hop\">", out);
 		markup_put(out, m != NULL ? m->judged.why : step->why);
@@ -152,14 +157,7 @@ static void put_row(const struct record *record, const struct series_set *set,
 	put_times(record, group, out);
 	fputs("</td>", out);
 	put_measured(m, out);
-	fputs("<td>", out);
-	if (record_excerpt(record, s) != NULL)
-		fprintf(out, "<a href=\"#x%u\">", s);
-	markup_put(out, step->name);
-	fprintf(out, " #%u%s", step->repeat + 1, record_excerpt(record, s) != NULL ? "</a>" : "");
-	if (step->attempt > 0)
-		fprintf(out, "<span class=\"hop\">attempt %u</span>", step->attempt + 1);
-	fputs("</td></tr>\n", out);
+	fputs("</tr>\n", out);
 }
 
 void html_failures(const struct record *record, const struct series_set *set, FILE *out)
@@ -171,9 +169,9 @@ void html_failures(const struct record *record, const struct series_set *set, FI
 	if (groups.count == 0)
 		return;
 	html_heading(out, "failures", "What went wrong");
-	fputs("<div class=\"scroll\"><table class=\"figures wide\">\n<thead><tr><th></th>"
+	fputs("<div class=\"scroll\"><table class=\"figures cards wide\">\n<thead><tr><th></th>"
 	      "<th class=\"text\">board</th><th class=\"text\">what, and which hop</th>"
-	      "<th>worst \xc2\xb1 U</th><th>limit</th><th>see</th></tr></thead>\n<tbody>\n",
+	      "<th>worst \xc2\xb1 U</th><th>limit</th></tr></thead>\n<tbody>\n",
 	      out);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		for (unsigned g = 0; g < groups.count; g++)

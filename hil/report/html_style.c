@@ -13,7 +13,7 @@ const char html_style[] =
 	"white-space:normal}\n"
 	".figures th.text{text-align:left!important;white-space:nowrap}\n"
 	".figures .text,.figures td:first-child{padding-left:0;padding-right:1rem}\n"
-	".what{min-width:24rem}\n"
+	".what{min-width:20rem}\n"
 	".wide{width:100%}h3{margin-top:1.6rem}h4{margin:.2rem 0;font-size:.9rem}\n"
 	".u{color:var(--soft);font-size:.85em;white-space:nowrap}\n"
 	"td.worst{color:var(--fail);font-weight:700}\n"
@@ -60,4 +60,6 @@ const char html_style[] =
 	".excerpt .when{text-align:right;white-space:nowrap}\n"
 	"details{border-top:1px solid var(--rule);margin-top:.3rem}\n"
 	"pre{font-size:.8rem;overflow-x:auto;background:var(--card);border:1px solid var(--rule);\n"
-	"padding:.7rem;border-radius:.4rem}\n";
+	"padding:.7rem;border-radius:.4rem}\n"
+	"@media(max-width:40rem){.what{min-width:0}.figures.cards th,.figures.cards td{\n"
+	"text-align:left;white-space:normal;padding-left:0}.strip{min-width:8rem}}\n";
