@@ -96,6 +96,8 @@ void record_release(struct record *record)
 		free(store->text);
 		free(store->excerpt_events);
 		free(store->excerpt_text);
+		for (unsigned i = 0; i < store->text_count; i++)
+			free(store->texts[i]);
 		free(store);
 	}
 	memset(record, 0, sizeof(*record));
@@ -143,6 +145,22 @@ void record_error(struct record *record, const char *format, ...)
 void record_end(struct record *record, int64_t now_ns)
 {
 	record->run.end_ns = now_ns;
+}
+
+const char *record_keep_text(struct record *record, const char *text, size_t len)
+{
+	struct record_store *store = record->store;
+
+	if (store->text_count == RECORD_TEXTS_MAX)
+		return NULL;
+	char *copy = malloc(len + 1);
+	if (copy == NULL)
+		return NULL;
+	if (len > 0)
+		memcpy(copy, text, len);
+	copy[len] = '\0';
+	store->texts[store->text_count++] = copy;
+	return copy;
 }
 
 /* ---- steps ---- */
@@ -202,13 +220,11 @@ static bool copy_measurements(struct record_store *store, const struct step_resu
 	return true;
 }
 
-const struct step_result *record_step(struct record *record, const struct step_result *step)
+const struct step_result *record_restore_step(struct record *record, const struct step_result *step)
 {
 	struct record_store *store = record->store;
 
 	count_step(record, step);
-	record_event(record, TIMELINE_STEP_END, step_channel(record, step->board), step->end_ns,
-		     step->verdict, step->name, strlen(step->name));
 	if (record->step_count == store->limits.steps) {
 		record->steps_left_out++;
 		return NULL;
@@ -219,9 +235,17 @@ const struct step_result *record_step(struct record *record, const struct step_r
 		record->steps_left_out++;
 		return NULL;
 	}
-	if (step->verdict >= VERDICT_INCONCLUSIVE)
-		record_take_excerpt(record, step, record->step_count);
 	record->step_count++;
+	return copy;
+}
+
+const struct step_result *record_step(struct record *record, const struct step_result *step)
+{
+	record_event(record, TIMELINE_STEP_END, step_channel(record, step->board), step->end_ns,
+		     step->verdict, step->name, strlen(step->name));
+	const struct step_result *copy = record_restore_step(record, step);
+	if (copy != NULL && step->verdict >= VERDICT_INCONCLUSIVE)
+		record_take_excerpt(record, step, record->step_count - 1);
 	return copy;
 }
 

@@ -201,6 +201,9 @@ void record_step_begin(struct record *record, const struct step_result *step);
 /* A finished step: counted, copied, put on the timeline. Its copy, or NULL (counted) where there is
  * no more room. */
 const struct step_result *record_step(struct record *record, const struct step_result *step);
+/* The same of a step that was finished long ago: nothing is put on the timeline. */
+const struct step_result *record_restore_step(struct record *record,
+					      const struct step_result *step);
 /* Times need not come in order. text may be NULL; longer ones are cut to TIMELINE_TEXT_MAX. */
 void record_event(struct record *record, enum timeline_kind kind, int channel, int64_t t_ns,
 		  int64_t value, const char *text, size_t text_len);
@@ -208,6 +211,10 @@ void record_event(struct record *record, enum timeline_kind kind, int channel, i
 void record_error(struct record *record, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void record_end(struct record *record, int64_t now_ns);
+/* A copy of a text (the plan, the bench, versions) that lives as long as the record; NULL where
+ * there is no memory, or where RECORD_TEXTS_MAX are kept. */
+#define RECORD_TEXTS_MAX 8
+const char *record_keep_text(struct record *record, const char *text, size_t len);
 
 /* Walks the timeline in the order of times. Sorts it in place first. */
 uint32_t record_event_count(const struct record *record);
@@ -215,6 +222,9 @@ void record_sort_events(struct record *record);
 struct timeline_event record_event_at(const struct record *record, uint32_t i);
 /* The excerpt of a step, or NULL. */
 const struct excerpt *record_excerpt(const struct record *record, uint32_t step);
+/* An excerpt out of the history; false (counted) where there is no room. Texts are copied. */
+bool record_add_excerpt(struct record *record, uint32_t step, const struct timeline_event *events,
+			uint32_t n, uint32_t left_out);
 /* A failure that a later attempt made good: it stays a failure, and the step is flaky. */
 bool record_step_flaky(const struct record *record, uint32_t step);
 

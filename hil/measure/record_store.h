@@ -32,6 +32,8 @@ struct record_store {
 	struct timeline_event *excerpt_events;
 	char *excerpt_text;
 	size_t excerpt_text_len;
+	char *texts[RECORD_TEXTS_MAX];
+	unsigned text_count;
 };
 
 /* Copies the last events of the step's board, or counts that there is no room. */

@@ -136,42 +136,61 @@ static void insert(struct excerpt *excerpt, struct timeline_event event)
 	excerpt->events[k] = event;
 }
 
+bool record_add_excerpt(struct record *record, uint32_t step, const struct timeline_event *events,
+			uint32_t n, uint32_t left_out)
+{
+	struct record_store *store = record->store;
+
+	if (record->excerpt_count == store->limits.excerpts) {
+		record->excerpts_left_out++;
+		return false;
+	}
+	struct excerpt *excerpt = &record->excerpts[record->excerpt_count];
+	*excerpt = (struct excerpt){
+		.step = step,
+		.left_out = left_out,
+		.events = &store->excerpt_events[record->excerpt_count * EXCERPT_EVENTS_MAX]
+	};
+	record->excerpt_count++;
+	for (uint32_t i = 0; i < n && excerpt->event_count < EXCERPT_EVENTS_MAX; i++) {
+		struct timeline_event event = events[i];
+		keep_text(store, &event);
+		insert(excerpt, event);
+	}
+	return true;
+}
+
 /* From the newest backwards, as long as they are of the step; what lies before it but near stays.
  */
 #define EXCERPT_LOOK_BACK 20000
 #define EXCERPT_BEFORE_NS INT64_C(20000000)
+/* A servo line has a hundred edges a second: they must not crowd out what the board said. */
+#define EXCERPT_EDGES_EACH 8
 
 void record_take_excerpt(struct record *record, const struct step_result *step, uint32_t index)
 {
 	struct record_store *store = record->store;
 	const struct stored_event *found[EXCERPT_EVENTS_MAX];
+	uint8_t edges[RECORD_CHANNELS_MAX] = { 0 };
 	uint32_t n = 0, left_out = 0, held = record_event_count(record);
 
-	if (record->excerpt_count == store->limits.excerpts) {
-		record->excerpts_left_out++;
-		return;
-	}
 	for (uint32_t back = 1; back <= held && back <= EXCERPT_LOOK_BACK; back++) {
 		const struct stored_event *event =
 			&store->events[(store->event_put - back) % store->limits.events];
 		if (event->t_ns < step->begin_ns - EXCERPT_BEFORE_NS ||
 		    !of_board(record, event, step->board))
 			continue;
-		if (n < EXCERPT_EVENTS_MAX)
+		bool crowd = event->kind == TIMELINE_PIN && event->channel >= 0 &&
+			     edges[event->channel]++ >= EXCERPT_EDGES_EACH;
+		if (crowd)
+			edges[event->channel] = EXCERPT_EDGES_EACH;
+		if (n < EXCERPT_EVENTS_MAX && !crowd)
 			found[n++] = event;
 		else
 			left_out++;
 	}
-	struct excerpt *excerpt = &record->excerpts[record->excerpt_count];
-	*excerpt = (struct excerpt){
-		.step = index,
-		.left_out = left_out,
-		.events = &store->excerpt_events[record->excerpt_count * EXCERPT_EVENTS_MAX]
-	};
-	record->excerpt_count++;
-	while (n > 0) {
-		struct timeline_event event = view(store, found[--n]);
-		keep_text(store, &event);
-		insert(excerpt, event);
-	}
+	struct timeline_event events[EXCERPT_EVENTS_MAX];
+	for (uint32_t i = 0; i < n; i++)
+		events[i] = view(store, found[n - 1 - i]);
+	record_add_excerpt(record, index, events, n, left_out);
 }

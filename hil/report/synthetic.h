@@ -19,7 +19,8 @@ struct synthetic {
 	int64_t slower_ns; /* added to every servo hop: a worse firmware, to compare */
 };
 
-/* Fills the record as a rig does. `step` (may be NULL) is called for each step that ended. */
+/* Fills the record as a rig does. begin and end (may be NULL) are called around each step. On
+ * failure too the record is to be released. */
 int synthetic_run(const struct synthetic *options, struct record *ret,
 		  void (*begin)(const struct step_result *step, void *context),
 		  void (*end)(const struct step_result *step, void *context), void *context);
