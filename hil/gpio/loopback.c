@@ -342,7 +342,7 @@ static int prepare(struct run *run, const struct loopback_params *params)
 	if (level < 0)
 		return level;
 	memset(&run->ring.counts, 0, sizeof(run->ring.counts));
-	edge_ring_start(&run->ring, clock_ns(), level > 0, run->ring.last_seq);
+	edge_ring_start(&run->ring, clock_ns(), level > 0, run->input->seq);
 	return 0;
 }
 

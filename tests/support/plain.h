@@ -3,8 +3,8 @@
  * where Criterion (BoxFort) insists on mapping its arena, nor for AddressSanitizer's shadow.
  *
  * Purpose: cases in a table, each in a process of its own; a check that does not hold ends its
- * case. Result: a line a case; exit code 1 when one failed, 77 when all were skipped, otherwise 0.
- * Ownership: nothing. Errors: none of its own.
+ * case. A line a case; exit code 1 when one failed, 77 when all were skipped, otherwise 0.
+ * Ownership: nothing. Errors: none of its own. Threads: none.
  */
 #ifndef TEST_PLAIN_H
 #define TEST_PLAIN_H
