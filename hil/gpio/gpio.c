@@ -97,7 +97,7 @@ int gpio_chips(const struct gpio *gpio, struct gpio_chip_info **ret_chips, size_
 	       struct gpio_fault *fault)
 {
 	long numbers[CHIPS_MAX];
-	size_t count;
+	size_t count = 0;
 	int rc = chip_numbers(gpio->dev, numbers, &count);
 
 	if (rc < 0) {

@@ -122,7 +122,8 @@ struct gpio_line {
 	enum gpio_use use;
 	struct gpio_chip_info chip;
 	struct gpio_line_info info; /* as it was before the request, name and offset above all */
-	unsigned buffer_edges;      /* what the kernel will really buffer: 16 under v1 */
+	unsigned buffer_edges;      /* what the kernel will buffer at least: 16 under v1 */
+	uint32_t seq;               /* of the last edge that was read; 0: none yet, or no numbers */
 };
 
 /* gpio must outlive the line. After a failure the line is as gpio_line_release() leaves it. */

@@ -100,6 +100,8 @@ int gpio_line_read(struct gpio_line *line, struct edge *edges, size_t max)
 		return 0;
 	if (n > 0 && !abi->sequence_numbers && (unsigned)n >= abi->buffer_edges)
 		edges[n - 1].flags |= EDGE_FULL;
+	if (n > 0)
+		line->seq = edges[n - 1].seq;
 	return n;
 }
 

@@ -57,9 +57,17 @@ void gpio_say_chip(struct gpio_fault *fault, const char *path, int error)
 	switch (error) {
 	case -EACCES:
 	case -EPERM: say_denied(fault, path); break;
-	case -ENOENT: gpio_say(fault, "there is no %s", path); break;
+	case -ENOENT:
 	case -ENODEV:
-	case -ENXIO: gpio_say(fault, "%s is gone: was its adapter unplugged?", path); break;
+	case -ENXIO:
+		/* libgpiod 2 says the same of what is there but belongs to another subsystem. */
+		if (access(path, F_OK) == 0)
+			gpio_say(fault, "%s is no GPIO chip", path);
+		else if (error == -ENOENT)
+			gpio_say(fault, "there is no %s", path);
+		else
+			gpio_say(fault, "%s is gone: was its adapter unplugged?", path);
+		break;
 	case -ENOTTY:
 	case -EINVAL: gpio_say(fault, "%s is no GPIO chip", path); break;
 	default: gpio_say(fault, "%s: %s", path, strerror(-error)); break;

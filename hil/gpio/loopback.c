@@ -11,6 +11,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define POLL_NS INT64_C(1000000)
+#define SPIN_NS INT64_C(100000)
 #define DRAIN_TOGGLES 4 /* toggles between two reads: v1 buffers 16 edges */
 
 const struct loopback_params loopback_params_default = {
@@ -189,8 +190,8 @@ static void begin_phase(struct run *run)
 static int measure_latency(struct run *run, const struct loopback_params *params,
 			   struct loopback_result *result, struct gpio_fault *fault)
 {
-	int64_t next_ns = clock_ns();
-	int rc = 0;
+	int64_t next_ns = clock_ns() + POLL_NS; /* not in the nanosecond in which the ring begins */
+	int rc = sleep_until(run, next_ns);
 
 	begin_phase(run);
 	for (size_t i = 0; rc == 0 && i < params->toggles; i++) {
@@ -258,11 +259,16 @@ static int measure_rate(struct run *run, int64_t spacing_ns, const struct loopba
 		begin_phase(run);
 		int64_t next_ns = clock_ns();
 		while (rc == 0 && run->count < LOOPBACK_BURST) {
-			while (clock_ns() < next_ns)
-				; /* sleeping is coarser than this */
-			rc = toggle(run);
+			/* Sleeping is too coarse for the end of it. */
+			if (spacing_ns > 2 * SPIN_NS)
+				rc = sleep_until(run, next_ns - SPIN_NS);
+			while (rc == 0 && clock_ns() < next_ns)
+				;
+			if (rc == 0)
+				rc = toggle(run);
 			/* From this one on: after a preemption none may come faster. */
-			next_ns = run->toggles[run->count - 1].before_ns + spacing_ns;
+			if (run->count > 0)
+				next_ns = run->toggles[run->count - 1].before_ns + spacing_ns;
 		}
 		if (rc == 0)
 			rc = gather(run, params->wait_ns);
@@ -336,7 +342,7 @@ static int prepare(struct run *run, const struct loopback_params *params)
 	if (level < 0)
 		return level;
 	memset(&run->ring.counts, 0, sizeof(run->ring.counts));
-	edge_ring_start(&run->ring, clock_ns(), level > 0, run->ring.last_seq);
+	edge_ring_start(&run->ring, clock_ns(), level > 0, run->input->seq);
 	return 0;
 }
 

@@ -35,11 +35,12 @@ void edge_ring_start(struct edge_ring *ring, int64_t t_ns, bool level, uint32_t 
 	ring->after_full = false;
 	ring->last_ns = INT64_MIN;
 	ring->last_seq = seq;
+	ring->seq_known = true;
 }
 
 static bool in_sequence(struct edge_ring *ring, uint32_t seq)
 {
-	bool next = seq == 0 || ring->last_seq == 0 || seq == ring->last_seq + 1;
+	bool next = seq == 0 || !ring->seq_known || seq == ring->last_seq + 1;
 
 	if (!next) {
 		uint32_t skipped = seq - ring->last_seq - 1;
@@ -49,6 +50,7 @@ static bool in_sequence(struct edge_ring *ring, uint32_t seq)
 			ring->counts.lost += skipped;
 	}
 	ring->last_seq = seq;
+	ring->seq_known = true;
 	return next;
 }
 

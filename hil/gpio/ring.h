@@ -63,7 +63,7 @@ struct edge_ring {
 	struct edge_counts counts;
 	/* What the line was when it began: for the first edge's parity, and for a waveform. */
 	int64_t start_ns;
-	bool start_level, started, after_full;
+	bool start_level, started, after_full, seq_known;
 	bool level, level_known; /* now */
 	int64_t last_ns;         /* of the last edge since the start; INT64_MIN: none yet */
 	uint32_t last_seq;
@@ -74,10 +74,10 @@ int edge_ring_init(struct edge_ring *ring, size_t capacity, int64_t pulse_ns_min
 void edge_ring_release(struct edge_ring *ring);
 
 /*
- * The level that the line has at t_ns, and the number of its last edge that was read (0: not
- * known, or this interface has none). Edges up to t_ns that are still to come only correct the
- * level; what follows is judged from here on. Also begins anew after a line was requested again:
- * the edges before stay where they are.
+ * The level that the line has at t_ns, and the number of the last edge that was read of it
+ * (gpio_line.seq; 0: none yet). Edges up to t_ns that are still to come only correct the level;
+ * what follows is judged from here on. Also begins anew after a line was requested again: the edges
+ * before stay where they are.
  */
 void edge_ring_start(struct edge_ring *ring, int64_t t_ns, bool level, uint32_t seq);
 /* edge->flags may hold EDGE_FULL on entry; the other flags are found here. */

@@ -6,13 +6,15 @@
  * or a width that no servo should be given. No clock, no descriptor: it is fed edges in order.
  * Units: nanoseconds; degrees. angle = (width - zero_ns) / degree_ns.
  * Uncertainty: angle_u is a bound. Each of a pulse's two stamps may be wrong by stamp_u_ns (from
- * the calibration, k = 3), so a width by twice that; a change that shows only after frames that
- * cannot be trusted is bounded by [after_ns, fall_ns]. Ownership: the caller's storage, nothing to
- * release. Errors: none: what is wrong with a frame stands in its flags and in the counts. Threads:
- * no state but the struct. Source: the firmware's constants (0.5 ms: 0 degrees, 1.5 ms: 90, 2.5 ms:
- * 180, 50 Hz); RP2040 datasheet 4.5: a new compare level takes effect when the counter wraps, so a
- * frame is never a mixture of two widths, and a new width shows at the falling edge of its first
- * frame.
+ * the calibration), so a width by twice that; a change that shows only after frames that cannot be
+ * trusted is bounded by [after_ns, fall_ns].
+ * Ownership: the caller's storage, nothing to release.
+ * Errors: none: what is wrong with a frame stands in its flags and in the counts. Half the
+ * frequency looks like every other frame missing.
+ * Threads: no state but the struct.
+ * Source: the firmware's constants (0.5 ms: 0 degrees, 1.5 ms: 90, 2.5 ms: 180, 50 Hz); RP2040
+ * datasheet, PWM, double buffering: a new compare level takes effect when the counter wraps, so no
+ * frame is a mixture of two widths, and a new one shows at the falling edge of its first frame.
  */
 #ifndef GPIO_SERVO_H
 #define GPIO_SERVO_H
@@ -37,7 +39,8 @@ enum {
 	SERVO_EDGES = 1 << 0, /* one of the frame's edges, or one before it, was suspect (ring.h) */
 	/* What was seen is wrong: the board's trouble. */
 	SERVO_MISSING = 1 << 1, /* whole frames are missing before this one: frame.missing */
-	SERVO_PERIOD = 1 << 2,  /* neither the period nor a multiple of it since the last rise */
+	SERVO_PERIOD = 1 << 2,  /* neither the period nor a multiple of it since the last rise:
+				   wrong frequency, or the PWM was begun anew */
 	SERVO_WIDTH = 1 << 3,   /* shorter or longer than any servo pulse */
 	/* What it means. */
 	SERVO_CHANGED = 1 << 4, /* the first frame of a new width; the very first frame too */

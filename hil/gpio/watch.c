@@ -171,20 +171,17 @@ void edge_watch_release(struct edge_watch *watch)
 /* What the kernel holds from before is thrown away; where its numbers stand is kept. */
 static int begin(struct edge_watch *watch, struct watch_line *line)
 {
-	uint32_t seq = 0;
 	unsigned rounds = 0;
 	int n;
 
 	do {
 		n = gpio_line_read(line->line, watch->batch, EDGE_WATCH_BATCH);
-		if (n > 0)
-			seq = watch->batch[n - 1].seq;
 	} while (n >= 16 && ++rounds < 64);
 	int level = n < 0 ? n : gpio_line_get(line->line);
 	if (level < 0)
 		return level;
 	line->complete_ns = clock_ns(CLOCK_MONOTONIC);
-	edge_ring_start(&line->ring, line->complete_ns, level > 0, seq);
+	edge_ring_start(&line->ring, line->complete_ns, level > 0, line->line->seq);
 	return 0;
 }
 

@@ -4,12 +4,16 @@
  * Purpose: a servo's PWM makes 100 edges a second. Stamps come from the kernel, so nothing is
  * gained by waking up for each: after the first wake-up the watch takes the lines out of the poll
  * set, lets edges gather, and reads all lines on a timer (40 a second) until they have been quiet
- * for a few rounds. A line may ask to be read promptly instead: a switch that bounces could
- * otherwise fill the 16 events that a v1 kernel interface buffers. Units: nanoseconds,
- * CLOCK_MONOTONIC. Ownership: the caller's storage: a watch_line stays where it is until the turn
- * of the loop in which watch_remove() was called ends; its gpio_line and its ring are the caller's.
- * edge_watch_release() removes all lines. Errors: 0 or -errno; a line that fails while it is
- * watched is taken out, and `failed` is called once, from the loop. Threads: the loop's own.
+ * for EDGE_WATCH_QUIET rounds. A line may ask to be read promptly instead: a switch that bounces
+ * could otherwise fill the 16 events that a v1 kernel interface buffers. While all is quiet it
+ * looks once a second whether the chips are still there, which not every kernel reports.
+ * Units: nanoseconds, CLOCK_MONOTONIC.
+ * Ownership: the caller's storage: a watch_line stays where it is until the turn of the loop in
+ * which watch_remove() was called ends; its gpio_line and its ring are the caller's.
+ * edge_watch_release() removes all lines.
+ * Errors: 0 or -errno; a line that fails while it is watched is taken out, and `failed` is called
+ * once, from the loop.
+ * Threads: the loop's own.
  */
 #ifndef GPIO_WATCH_H
 #define GPIO_WATCH_H
@@ -78,9 +82,8 @@ void edge_watch_release(struct edge_watch *watch);
 
 /*
  * Watches line->line into line->ring, which the caller has initialized (edge_ring_init) and goes on
- * owning, as it does `line`. Throws away what the
- * kernel holds from before, and begins the ring with the line's level. -EINVAL: not a GPIO_EDGES
- * line; -ENODEV; -errno of epoll.
+ * owning, as it does `line`. Throws away what the kernel holds from before, and begins the ring
+ * with the line's level. -EINVAL: not a GPIO_EDGES line, or no ring; -ENODEV; -errno of epoll.
  */
 int watch_add(struct edge_watch *watch, struct watch_line *line);
 /* Harmless on a line that is not watched; may be called from `edges` and `failed`. */

@@ -56,11 +56,21 @@ Test(gpio_ring, the_numbers_may_wrap_but_not_go_back)
 {
 	edge_ring_start(&ring, 1000, false, UINT32_MAX - 1);
 	cr_assert_eq(push(2000000, true, UINT32_MAX, 0).flags, 0);
-	/* 0 is "no number" to us: the kernel's own wrap costs one check, no alarm. */
 	cr_assert_eq(push(3000000, false, 0, 0).flags, 0);
 	cr_assert_eq(push(4000000, true, 1, 0).flags, 0);
 	cr_assert_eq(push(5000000, false, 1, 0).flags, EDGE_GAP);
 	cr_assert_eq(ring.counts.lost, 0);
+}
+
+Test(gpio_ring, the_first_number_is_1)
+{
+	/* A buffer that overflowed before it was read for the first time. */
+	cr_assert_eq(push(2000000, true, 25, 0).flags, EDGE_GAP);
+	cr_assert_eq(ring.counts.lost, 24);
+	edge_ring_release(&ring);
+	cr_assert_eq(edge_ring_init(&ring, 16, 0), 0);
+	cr_assert_eq(push(2000000, true, 25, 0).flags, 0, "without a start nothing is known");
+	cr_assert_eq(push(3000000, false, 27, 0).flags, EDGE_GAP);
 }
 
 Test(gpio_ring, the_same_level_twice_is_impossible)

@@ -3,8 +3,10 @@
  *
  * Purpose: tests of all that stands above the library: chips with labels and named lines, lines
  * that are busy, forbidden, or gone, and edges that a test feeds. One of them at a time in a
- * process. Ownership: gpio_fake_init() makes a folder with the chips' files in it,
- * gpio_fake_release() removes it. Errors: aborts; this is test code. Threads: one.
+ * process.
+ * Ownership: gpio_fake_init() makes a folder with the chips' files in it, gpio_fake_release()
+ * removes it.
+ * Errors: aborts; this is test code. Threads: one.
  */
 #ifndef TEST_GPIO_FAKE_H
 #define TEST_GPIO_FAKE_H
