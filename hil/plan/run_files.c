@@ -46,7 +46,7 @@ static void fill_info(struct run *run)
 		 run->options->title[0] != '\0' ? run->options->title : run->plan->name);
 	snprintf(info->plan_path, sizeof(info->plan_path), "%s", run->options->plan_path);
 	snprintf(info->bench_path, sizeof(info->bench_path), "%s", run->options->bench_path);
-	snprintf(info->host, sizeof(info->host), "%s", name.nodename);
+	snprintf(info->host, sizeof(info->host), "%.60s", name.nodename);
 	info->plan_text = run->plan_text = read_text(run->options->plan_path);
 	info->bench_text = run->bench_text = read_text(run->options->bench_path);
 	info->versions = run->versions;

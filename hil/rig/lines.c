@@ -170,7 +170,7 @@ static int open_line(struct station *station, enum bench_role role, struct rig_f
 	return rc;
 }
 
-int lines_open(struct station *station, struct rig_fault *fault)
+int station_open_lines(struct station *station, struct rig_fault *fault)
 {
 	int rc = 0;
 
@@ -180,7 +180,7 @@ int lines_open(struct station *station, struct rig_fault *fault)
 	return rc;
 }
 
-void lines_close(struct station *station)
+void station_close_lines(struct station *station)
 {
 	if (station->watch.loop != NULL)
 		edge_watch_release(&station->watch);

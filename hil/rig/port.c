@@ -72,17 +72,17 @@ static void port_back(void *owner, const struct board_result *result)
 					      .text = result->text });
 }
 
-static bool port_wanted(const struct bench_board *config)
+static bool has_port(const struct bench_board *config)
 {
 	return config->serial[0] != '\0' || config->port[0] != '\0' || config->usb_path[0] != '\0';
 }
 
-int port_open(struct station *station, struct rig_fault *fault)
+int station_open_port(struct station *station, struct rig_fault *fault)
 {
 	const struct bench_board *config = station->config;
 	char spec[96];
 
-	if (!port_wanted(config))
+	if (!has_port(config))
 		return 0;
 	if (config->port[0] != '\0')
 		snprintf(spec, sizeof(spec), "%s", config->port);
@@ -107,7 +107,7 @@ int port_open(struct station *station, struct rig_fault *fault)
 	return rc;
 }
 
-void port_close(struct station *station)
+void station_close_port(struct station *station)
 {
 	board_free(station->board);
 	station->board = NULL;

@@ -90,10 +90,10 @@ static int station_init(struct rig *rig, unsigned index)
 static int station_open(struct station *station, const struct rig_options *options,
 			struct rig_fault *fault)
 {
-	int rc = options->without_lines ? 0 : lines_open(station, fault);
+	int rc = options->without_lines ? 0 : station_open_lines(station, fault);
 
 	if (rc == 0 && !options->without_ports)
-		rc = port_open(station, fault);
+		rc = station_open_port(station, fault);
 	if (rc == 0)
 		loop_timer(station->rig->loop, &station->timer, TICK_NS);
 	return rc;
@@ -145,8 +145,8 @@ void rig_close(struct rig *rig)
 	for (unsigned i = 0; i < rig->count; i++) {
 		struct station *station = &rig->stations[i];
 		timer_cancel(&rig->loop->timers, &station->timer);
-		port_close(station);
-		lines_close(station);
+		station_close_port(station);
+		station_close_lines(station);
 	}
 	network_close(rig);
 	hotplug_free(rig->hotplug);

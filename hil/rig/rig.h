@@ -194,11 +194,11 @@ void rig_tell(struct station *station, struct rig_event event);
 void rig_finding(struct station *station, enum check check, int64_t t_ns, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* lines.c */
-int lines_open(struct station *station, struct rig_fault *fault);
-void lines_close(struct station *station);
+int station_open_lines(struct station *station, struct rig_fault *fault);
+void station_close_lines(struct station *station);
 /* port.c */
-int port_open(struct station *station, struct rig_fault *fault);
-void port_close(struct station *station);
+int station_open_port(struct station *station, struct rig_fault *fault);
+void station_close_port(struct station *station);
 /* net.c */
 int network_open(struct rig *rig, struct rig_fault *fault);
 void network_close(struct rig *rig);
