@@ -130,7 +130,7 @@ static void command_send(struct lane *lane)
 		loop_timer(&run->loop, &lane->timer, AGAIN_NS);
 		return;
 	}
-	lane_fail(lane, rc == -ENOENT ? VERDICT_FAIL : VERDICT_ERROR, "board %s: %s",
+	lane_fail(lane, rc == -ENOENT ? VERDICT_FAIL : VERDICT_ERROR, "%s: %s",
 		  lane->station->config->name,
 		  rc == -ENOENT ? "it has not registered, and the bench has no address for it"
 				: strerror(-rc));
@@ -173,7 +173,7 @@ static void command_late(struct lane *lane)
 	blame_motion(lane->station, text, sizeof(text));
 	if (lane->station->motion.ended && lane->station->motion.outcome == MASTER_OK &&
 	    lane->has_regex && !lane->matched && has_moved(lane->station))
-		snprintf(text, sizeof(text), "board %s moved, but no line on its console matched",
+		snprintf(text, sizeof(text), "%s moved, but no line on its console matched",
 			 lane->station->config->name);
 	lane_fail(lane, VERDICT_FAIL, "%s", text);
 	command_over(lane);
@@ -235,7 +235,7 @@ static void hit_start(struct lane *lane)
 	int rc = station_hit(lane->station, true);
 
 	if (rc < 0) {
-		lane_fail(lane, VERDICT_ERROR, "board %s, line hit: %s",
+		lane_fail(lane, VERDICT_ERROR, "%s, line hit: %s",
 			  lane->station->config->name, strerror(-rc));
 		lane_step_over(lane);
 		return;
@@ -285,15 +285,15 @@ static void hit_late(struct lane *lane)
 
 	if (hit_counts(lane) && station->servo_watched && !station->motion.falling)
 		lane_fail(lane, VERDICT_FAIL,
-			  "board %s: the hit was ignored: its servo did not move within %.1f s",
+			  "%s: the hit was ignored: its servo did not move within %.1f s",
 			  name, (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9);
 	else if (hit_counts(lane) && !has_fallen(station))
 		lane_fail(lane, VERDICT_FAIL,
-			  "board %s: after the hit its servo %s, and switch down is %s", name,
+			  "%s: after the hit its servo %s, and switch down is %s", name,
 			  station->motion.fallen ? "went down" : "did not get down",
 			  station->lines[BENCH_DOWN].contact.level ? "closed" : "open");
 	else
-		lane_fail(lane, VERDICT_FAIL, "board %s: no line on its console matched", name);
+		lane_fail(lane, VERDICT_FAIL, "%s: no line on its console matched", name);
 	measure_hit(lane);
 	lane_step_over(lane);
 }

@@ -88,11 +88,11 @@ static void expect_late(struct lane *lane)
 	const char *name = lane->station->config->name;
 
 	if (lane->step->line != 0)
-		lane_fail(lane, VERDICT_FAIL, "board %s: switch %s did not become %s", name,
+		lane_fail(lane, VERDICT_FAIL, "%s: switch %s did not become %s", name,
 			  bench_role_names[lane->step->line - 1],
 			  lane->step->level == PLAN_ACTIVE ? "active" : "inactive");
 	else
-		lane_fail(lane, VERDICT_FAIL, "board %s: no line on its console matched /%.80s/%s",
+		lane_fail(lane, VERDICT_FAIL, "%s: no line on its console matched /%.80s/%s",
 			  name, lane->step->console,
 			  lane->station->port_open ? "" : ": its port is not open");
 	lane_step_over(lane);
@@ -149,16 +149,16 @@ static void exec_done(void *owner, const struct board_result *result)
 		console_print_safe(result->traceback, strlen(result->traceback), safe,
 				   sizeof(safe));
 		const char *last = strlen(safe) > 100 ? safe + strlen(safe) - 100 : safe;
-		lane_fail(lane, VERDICT_FAIL, "board %s: the code raised: ..%s",
+		lane_fail(lane, VERDICT_FAIL, "%s: the code raised: ..%s",
 			  station->config->name, last);
 	} else if (result->status != BOARD_OK) {
 		bool ours = result->status == BOARD_ABSENT || result->status == BOARD_REFUSED ||
 			    result->status == BOARD_BAD_INPUT;
-		lane_fail(lane, ours ? VERDICT_ERROR : VERDICT_FAIL, "board %s: %.160s",
+		lane_fail(lane, ours ? VERDICT_ERROR : VERDICT_FAIL, "%s: %.160s",
 			  station->config->name, result->text);
 	} else if (!output_matches(lane, result->output)) {
 		console_print_safe(result->output, result->output_len, safe, sizeof(safe));
-		lane_fail(lane, VERDICT_FAIL, "board %s: /%.50s/ does not match its output: %.80s",
+		lane_fail(lane, VERDICT_FAIL, "%s: /%.50s/ does not match its output: %.80s",
 			  station->config->name, lane->step->output, safe);
 	}
 	if (result->status == BOARD_OK) {
@@ -183,7 +183,7 @@ static void exec_start(struct lane *lane)
 		return;
 	}
 	station->port_busy = false;
-	lane_fail(lane, VERDICT_ERROR, "board %s: %s", station->config->name, strerror(-rc));
+	lane_fail(lane, VERDICT_ERROR, "%s: %s", station->config->name, strerror(-rc));
 	lane_step_over(lane);
 }
 
@@ -196,7 +196,7 @@ static void exec_end(struct lane *lane)
 
 static void exec_late(struct lane *lane)
 {
-	lane_fail(lane, VERDICT_FAIL, "board %s: its REPL did not answer in time",
+	lane_fail(lane, VERDICT_FAIL, "%s: its REPL did not answer in time",
 		  lane->station->config->name);
 	lane_step_over(lane);
 }

@@ -41,12 +41,12 @@ static void say_what_is_missing(struct lane *lane, const char *after)
 	const char *name = station->config->name;
 
 	if (station->registered_ns == 0)
-		lane_fail(lane, VERDICT_FAIL, "board %s: %s did not register within %.1f s%s", name,
+		lane_fail(lane, VERDICT_FAIL, "%s: %s did not register within %.1f s%s", name,
 			  station->config->target_id,
 			  (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9, after);
 	else
 		lane_fail(lane, VERDICT_FAIL,
-			  "board %s: it registered, but its port did not come "
+			  "%s: it registered, but its port did not come "
 			  "back: %.100s",
 			  name, station->port_trouble);
 }
@@ -80,7 +80,7 @@ static void job_done(void *owner, const struct board_result *result)
 		return;
 	if (result->status != BOARD_OK) {
 		bool ours = result->status == BOARD_ABSENT || result->status == BOARD_REFUSED;
-		lane_fail(lane, ours ? VERDICT_ERROR : VERDICT_FAIL, "board %s: %.160s",
+		lane_fail(lane, ours ? VERDICT_ERROR : VERDICT_FAIL, "%s: %.160s",
 			  lane->station->config->name, result->text);
 		lane_step_over(lane);
 		return;
@@ -124,7 +124,7 @@ static void reset_start(struct lane *lane)
 	}
 	if (station->board == NULL) {
 		lane_fail(lane, VERDICT_ERROR,
-			  "board %s has no line RUN and no port to reset it by",
+			  "%s has no line RUN and no port to reset it by",
 			  station->config->name);
 		lane_step_over(lane);
 		return;
@@ -137,7 +137,7 @@ static void reset_start(struct lane *lane)
 		rc = board_interrupt(station->board, false, within_ns, job_done, lane);
 	}
 	if (rc < 0) {
-		lane_fail(lane, VERDICT_ERROR, "board %s: %s", station->config->name,
+		lane_fail(lane, VERDICT_ERROR, "%s: %s", station->config->name,
 			  strerror(-rc));
 		lane_step_over(lane);
 	}
@@ -264,7 +264,7 @@ static void connect_look(struct lane *lane)
 	if (wants_port(station) && !station->port_open) {
 		if (station->port_trouble[0] == '\0')
 			return;
-		lane_fail(lane, VERDICT_ERROR, "board %s: %.170s", station->config->name,
+		lane_fail(lane, VERDICT_ERROR, "%s: %.170s", station->config->name,
 			  station->port_trouble);
 		lane_step_over(lane);
 		return;
@@ -306,7 +306,7 @@ static void connect_late(struct lane *lane)
 	char text[400] = "";
 
 	if (wants_port(station) && !station->port_open)
-		lane_fail(lane, VERDICT_ERROR, "board %s: its port could not be opened in time",
+		lane_fail(lane, VERDICT_ERROR, "%s: its port could not be opened in time",
 			  station->config->name);
 	if (station_known(station) && station->motion.ended)
 		snprintf(text, sizeof(text), ", and at %.40s: %.80s", station->config->address,

@@ -95,7 +95,8 @@ void measure_command(struct lane *lane)
 	if (looks && station_has(station, role))
 		measure(lane, command, &chain, &(struct wanted){ "switch", from, POINT_SWITCH },
 			until_ns);
-	if (looks && station->servo_watched && station_has(station, role))
+	/* Without a beginning there is nothing to judge; that it is missing is judged above. */
+	if (looks && chain.at[POINT_SERVO_FRAME].known && station_has(station, role))
 		measure(lane, command, &chain,
 			&(struct wanted){ "travel", POINT_SERVO_FRAME, POINT_SWITCH }, until_ns);
 	if (lane->step->console[0] != '\0')

@@ -36,24 +36,24 @@ static size_t blame_answer(const struct station *station, char *buf, size_t cap)
 	char text[400];
 
 	if (!motion->ended)
-		snprintf(text, sizeof(text), "board %s has not answered yet", name);
+		snprintf(text, sizeof(text), "%s has not answered yet", name);
 	else if (motion->outcome == MASTER_LOST)
-		snprintf(text, sizeof(text), "board %s did not answer: %.100s", name, motion->why);
+		snprintf(text, sizeof(text), "%s did not answer: %.100s", name, motion->why);
 	else if (motion->outcome == MASTER_FAILED && motion->answer_units > 0)
-		snprintf(text, sizeof(text), "board %s answered wrongly (%.60s): %.110s", name,
+		snprintf(text, sizeof(text), "%s answered wrongly (%.60s): %.110s", name,
 			 motion->why, motion->answer);
 	else if (motion->outcome == MASTER_FAILED)
-		snprintf(text, sizeof(text), "board %s could not be spoken to: %.100s%s", name,
+		snprintf(text, sizeof(text), "%s could not be spoken to: %.100s%s", name,
 			 motion->why,
 			 strstr(motion->why, "refused") != NULL
 				 ? ": its program has ended, or does not listen yet"
 				 : "");
 	else if (chain_between(&motion->chain, motion->foreign ? POINT_FORWARD_OUT : POINT_SENT,
 			       POINT_ANSWER, &hop))
-		snprintf(text, sizeof(text), "board %s answered after %.1f ms", name,
+		snprintf(text, sizeof(text), "%s answered after %.1f ms", name,
 			 (double)hop.value_ns / 1e6);
 	else
-		snprintf(text, sizeof(text), "board %s answered", name);
+		snprintf(text, sizeof(text), "%s answered", name);
 	return put(buf, cap, 0, text);
 }
 

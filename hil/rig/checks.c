@@ -93,7 +93,7 @@ static void changed(struct station *station, const struct servo_frame *frame)
 		return;
 	if (llabs((long long)(frame->width_ns - old_ns)) < JITTER_NS) {
 		FOUND(station, CHECK_SERVO_JITTER, frame->fall_ns,
-		      "board %s: its servo pulses do not keep one width: %s after %s, and nobody "
+		      "%s: its servo pulses do not keep one width: %s after %s, and nobody "
 		      "asked it to move",
 		      station->config->name, width_text(servo, frame->width_ns, to, sizeof(to)),
 		      width_text(servo, old_ns, from, sizeof(from)));
@@ -104,7 +104,7 @@ static void changed(struct station *station, const struct servo_frame *frame)
 	    llabs((long long)(old_ns - wanted_ns)))
 		return;
 	FOUND(station, CHECK_UNEXPECTED_MOVEMENT, frame->fall_ns,
-	      "board %s: its servo went from %s to %s, and the last order was to %s",
+	      "%s: its servo went from %s to %s, and the last order was to %s",
 	      station->config->name, width_text(servo, old_ns, from, sizeof(from)),
 	      width_text(servo, frame->width_ns, to, sizeof(to)),
 	      station->heading == RIG_UP ? "stand up" : "lie down");
@@ -120,7 +120,7 @@ static void settled(struct station *station, const struct servo_frame *frame)
 	if (llabs((long long)(frame->width_ns - rest_ns)) <= servo->width_tolerance_ns)
 		return;
 	FOUND(station, CHECK_SERVO_WIDTH, frame->fall_ns,
-	      "board %s: its servo rests at %s; expected %s within %.3f ms", station->config->name,
+	      "%s: its servo rests at %s; expected %s within %.3f ms", station->config->name,
 	      width_text(servo, frame->width_ns, is, sizeof(is)),
 	      width_text(servo, rest_ns, should, sizeof(should)),
 	      (double)servo->width_tolerance_ns / 1e6);
@@ -142,7 +142,7 @@ static void period(struct station *station, const struct servo_frame *frame)
 	if (++checks->odd_periods < ODD_PERIODS)
 		return;
 	FOUND(station, CHECK_PWM_PERIOD, frame->fall_ns,
-	      "board %s: its servo frames come every %.2f ms (%.0f Hz); expected %.2f ms",
+	      "%s: its servo frames come every %.2f ms (%.0f Hz); expected %.2f ms",
 	      station->config->name, (double)frame->period_ns / 1e6, 1e9 / (double)frame->period_ns,
 	      (double)servo->period_ns / 1e6);
 }
@@ -157,7 +157,7 @@ void checks_frame(struct station *station, const struct servo_frame *frame)
 	if ((int64_t)frame->missing > config_of(station)->missing_frames_max &&
 	    !(frame->flags & SERVO_EDGES) && station->registered_ns != 0)
 		FOUND(station, CHECK_MISSING_FRAMES, frame->fall_ns,
-		      "board %s: %u servo frame%s missing before %.6f s", station->config->name,
+		      "%s: %u servo frame%s missing before %.6f s", station->config->name,
 		      frame->missing, frame->missing == 1 ? " is" : "s are",
 		      (double)(frame->fall_ns - station->rig->record->run.start_ns) / 1e9);
 	period(station, frame);
@@ -176,7 +176,7 @@ void checks_switch(struct station *station, enum bench_role role,
 
 	if (change->bounces > config_of(station)->bounce_max && !change->suspect)
 		FOUND(station, CHECK_BOUNCE, change->first_ns,
-		      "board %s: switch %s bounced %u times within %.2f ms; fine are %lld",
+		      "%s: switch %s bounced %u times within %.2f ms; fine are %lld",
 		      station->config->name, name, change->bounces,
 		      (double)(change->stable_ns - change->first_ns) / 1e6,
 		      (long long)config_of(station)->bounce_max);
@@ -190,7 +190,7 @@ void checks_switch(struct station *station, enum bench_role role,
 	if (station->motion.under_way && !station->motion.reached)
 		return;
 	FOUND(station, CHECK_UNEXPECTED_MOVEMENT, change->first_ns,
-	      "board %s: switch %s %s, and the last order was to %s: it moved by itself, or the "
+	      "%s: switch %s %s, and the last order was to %s: it moved by itself, or the "
 	      "switch is loose",
 	      station->config->name, name, change->level ? "closed" : "opened",
 	      station->heading == RIG_UP ? "stand up" : "lie down");
@@ -229,14 +229,14 @@ static void compare_switches(struct station *station, int64_t complete_ns)
 	checks->disagree_since_ns = complete_ns;
 	if (up == !stands && down == stands)
 		FOUND(station, CHECK_SWAPPED_SWITCHES, complete_ns,
-		      "board %s: its servo is at %s, but switch up is %s and down is %s: the two "
+		      "%s: its servo is at %s, but switch up is %s and down is %s: the two "
 		      "are swapped, or it has not moved at all",
 		      station->config->name,
 		      width_text(servo, station->servo.width_ns, width, sizeof(width)),
 		      up ? "closed" : "open", down ? "closed" : "open");
 	else
 		FOUND(station, CHECK_SWITCH_DISAGREEMENT, complete_ns,
-		      "board %s: its servo is at %s, but switch up is %s and down is %s: it is "
+		      "%s: its servo is at %s, but switch up is %s and down is %s: it is "
 		      "stuck on its way, or a switch is",
 		      station->config->name,
 		      width_text(servo, station->servo.width_ns, width, sizeof(width)),
@@ -251,7 +251,7 @@ static void compare_switches(struct station *station, int64_t complete_ns)
 void checks_edges(struct station *station, enum bench_role role, const char *what)
 {
 	FOUND(station, CHECK_LOST_EDGES, station->rig->loop->now_ns,
-	      "board %s, line %s: %s: this machine was too slow, or a pulse too short",
+	      "%s, line %s: %s: this machine was too slow, or a pulse too short",
 	      station->config->name, bench_role_names[role], what);
 }
 
@@ -273,12 +273,12 @@ void checks_line(struct station *station, const struct console_line *line)
 	}
 	if (++checks->second_lines == (uint64_t)config_of(station)->console_lines_max + 1)
 		FOUND(station, CHECK_CONSOLE_RATE, t_ns,
-		      "board %s: more than %lld lines on its console within a second",
+		      "%s: more than %lld lines on its console within a second",
 		      station->config->name, (long long)config_of(station)->console_lines_max);
 	if (station->port_busy || station->registered_ns == 0)
 		return;
 	if (has(line, "MPY: soft reboot") || has(line, "Traceback (most recent call last)"))
-		FOUND(station, CHECK_REBOOT, t_ns, "board %s: its console says \"%.*s\"",
+		FOUND(station, CHECK_REBOOT, t_ns, "%s: its console says \"%.*s\"",
 		      station->config->name, (int)(line->len < 80 ? line->len : 80), line->text);
 }
 
@@ -287,7 +287,7 @@ void checks_port_gone(struct station *station, int error)
 	if (station->port_busy || station->registered_ns == 0)
 		return;
 	FOUND(station, CHECK_RE_ENUMERATION, station->rig->loop->now_ns,
-	      "board %s: its port %s is gone (%s), and nobody had reset it", station->config->name,
+	      "%s: its port %s is gone (%s), and nobody had reset it", station->config->name,
 	      station->port_path, strerror(error < 0 ? -error : EPIPE));
 }
 
@@ -299,7 +299,7 @@ void checks_port_back(struct station *station, const char *path, int64_t away_ns
 
 	/* Linux numbers ttys as it likes: worth a line, and no fault of the board's. */
 	snprintf(text, sizeof(text),
-		 "board %s: it came back as %s after %.1f s; it was %s. It is followed by its %s",
+		 "%s: it came back as %s after %.1f s; it was %s. It is followed by its %s",
 		 station->config->name, path, (double)away_ns / 1e9, station->port_path,
 		 station->config->serial[0] != '\0' ? "serial number" : "USB path");
 	struct finding finding = { .check = CHECK_RE_ENUMERATION,
@@ -320,7 +320,7 @@ void checks_registered(struct station *station, const char *from)
 		return;
 	}
 	FOUND(station, CHECK_EXTRA_REGISTRATION, station->registered_ns,
-	      "board %s: %s registered from %s without a reset, for the %lluth time: it has "
+	      "%s: %s registered from %s without a reset, for the %lluth time: it has "
 	      "rebooted, or registers more than once",
 	      station->config->name, station->config->target_id, from,
 	      (unsigned long long)station->registrations);
@@ -329,7 +329,7 @@ void checks_registered(struct station *station, const char *from)
 void checks_identity(struct station *station, const char *id, const char *from)
 {
 	FOUND(station, CHECK_WRONG_IDENTITY, station->rig->loop->now_ns,
-	      "board %s: \"%.63s\" registered from %s; expected \"%s\"%s%s: another board is in "
+	      "%s: \"%.63s\" registered from %s; expected \"%s\"%s%s: another board is in "
 	      "its place",
 	      station->config->name, id, from, station->config->target_id,
 	      station->config->address[0] != '\0' ? " from " : "", station->config->address);
@@ -348,7 +348,7 @@ void checks_answer(struct station *station)
 	bool whole = len >= 4 && strcmp(motion->answer + len - 4, "\\x0a") == 0;
 	if (!whole || motion->answer_units > 1)
 		FOUND(station, CHECK_SPLIT_ANSWER, station->rig->loop->now_ns,
-		      "board %s: its answer came in pieces; the range's master reads once and "
+		      "%s: its answer came in pieces; the range's master reads once and "
 		      "would have had: %s",
 		      station->config->name, motion->answer);
 }
@@ -364,7 +364,7 @@ void checks_alive(struct station *station, bool alive, const char *why)
 	}
 	checks->pings_failed++;
 	FOUND(station, CHECK_SILENT_DEATH, station->rig->loop->now_ns,
-	      "board %s: %s does not answer any more (%s), last heard %.1f s ago: its program has "
+	      "%s: %s does not answer any more (%s), last heard %.1f s ago: its program has "
 	      "ended or its network is gone, and it said nothing",
 	      station->config->name, station->config->target_id, why,
 	      (double)(station->rig->loop->now_ns - station->heard_ns) / 1e9);
@@ -397,7 +397,7 @@ static void look_for_frames(struct station *station, int64_t complete_ns)
 	/* Those in between are told by the frame that follows; this is a signal that ended. */
 	if (overdue >= 10 && checks->overdue < 10)
 		FOUND(station, CHECK_MISSING_FRAMES, complete_ns,
-		      "board %s: its servo signal has stopped: %llu frames are missing",
+		      "%s: its servo signal has stopped: %llu frames are missing",
 		      station->config->name, (unsigned long long)overdue);
 	checks->overdue = overdue;
 }

@@ -49,7 +49,7 @@ static void port_gone(void *owner, int error)
 static void remember_path(struct station *station)
 {
 	struct serial_port *port = board_port(station->board);
-	const char *path = port != NULL ? serial_port_path(port) : "";
+	const char *path = port != NULL ? serial_port_path(port) : station->port_path;
 
 	if (station->port_path[0] != '\0' && strcmp(station->port_path, path) != 0)
 		checks_port_back(station, path, station->rig->loop->now_ns - station->port_gone_ns);
@@ -102,7 +102,7 @@ int station_open_port(struct station *station, struct rig_fault *fault)
 		rc = board_open(station->board, FIRST_NS, port_back, station);
 	}
 	if (rc < 0)
-		snprintf(fault->text, sizeof(fault->text), "board %s, port %s: %s", config->name,
+		snprintf(fault->text, sizeof(fault->text), "%s, port %s: %s", config->name,
 			 spec, strerror(-rc));
 	return rc;
 }
