@@ -103,6 +103,10 @@ static void deadline_fired(struct timer *timer, int64_t now_ns)
 	(void)now_ns;
 	if (board->repl.busy)
 		return; /* it has the same deadline, and interrupts what runs */
+	if (board->stage == STAGE_SEEK && board->refusal.text[0] != '\0') {
+		job_end(board, BOARD_REFUSED, board->refusal.text);
+		return;
+	}
 	units_duration_text(board->deadline_ns - board->began_ns, within, sizeof(within));
 	if (board->stage == STAGE_SEEK)
 		snprintf(board->text, sizeof(board->text), "%.200s was not there within %s",
@@ -131,6 +135,7 @@ int job_begin(struct board *board, job_step *step, bool needs_raw, int64_t withi
 	board->reopening = false;
 	board->back = BACK_NOT;
 	board->failure = BOARD_OK;
+	board->refusal.text[0] = '\0';
 	board->done = done;
 	board->owner = owner;
 	board->began_ns = loop->now_ns;

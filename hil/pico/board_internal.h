@@ -56,6 +56,7 @@ struct board {
 	int64_t began_ns, deadline_ns, retry_until_ns;
 	struct timer deadline, pause, kick;
 	struct hotplug_wait wait;
+	struct serial_trouble refusal; /* of the last try to open it; "": there was none */
 
 	struct capture *into; /* where output goes now */
 	struct capture output, answer, traceback;

@@ -246,12 +246,14 @@ static void try_open(struct board *board, const char *path)
 	bool soon = rc == -EACCES || rc == -EBUSY || rc == -EIO || rc == -ENODEV;
 	bool later = rc == -ENOENT || rc == -ENXIO;
 	int64_t now_ns = board->loop->now_ns;
-	if (now_ns < board->deadline_ns && (later || (soon && now_ns < board->retry_until_ns))) {
+	board->refusal.text[0] = '\0';
+	if (!later)
+		board->refusal = trouble;
+	if (now_ns < board->deadline_ns && (later || (soon && now_ns < board->retry_until_ns)))
 		loop_timer(board->loop, &board->kick, RETRY_EVERY_NS);
-		return;
-	}
-	snprintf(board->text, sizeof(board->text), "%s", trouble.text);
-	job_end(board, later ? BOARD_ABSENT : BOARD_REFUSED, board->text);
+	else
+		job_end(board, later ? BOARD_ABSENT : BOARD_REFUSED,
+			later ? NULL : board->refusal.text);
 }
 
 static void port_found(struct hotplug_wait *wait, int error, const struct found *found)
