@@ -119,14 +119,22 @@ static void command_send(struct lane *lane)
 	enum range_word type = types[step->action];
 
 	loop_read_clocks(&run->loop);
+	/* What waits in the board's own queue would be measured with that wait. */
+	if (type != RANGE_PING && !step->at_once && run->loop.now_ns < lane->station->free_ns) {
+		loop_timer(&run->loop, &lane->timer, lane->station->free_ns - run->loop.now_ns);
+		timer_cancel(&run->loop.timers, &lane->deadline);
+		return;
+	}
 	int rc = station_command(lane->station, type,
 				 type == RANGE_ACTIVATE ? step->duration_text : NULL,
 				 run->loop.now_ns);
 	if (rc == 0) {
 		lane->stage = 1;
+		loop_timer(&run->loop, &lane->deadline, plan_step_timeout(run->plan, step));
 		return;
 	}
-	if (rc == -EBUSY) { /* the rig's own ping; it ends by itself */
+	if (rc == -EBUSY) { /* an earlier one, or the rig's own ping: the master gives it up soon */
+		timer_cancel(&run->loop.timers, &lane->deadline);
 		loop_timer(&run->loop, &lane->timer, AGAIN_NS);
 		return;
 	}
@@ -235,8 +243,8 @@ static void hit_start(struct lane *lane)
 	int rc = station_hit(lane->station, true);
 
 	if (rc < 0) {
-		lane_fail(lane, VERDICT_ERROR, "%s, line hit: %s",
-			  lane->station->config->name, strerror(-rc));
+		lane_fail(lane, VERDICT_ERROR, "%s, line hit: %s", lane->station->config->name,
+			  strerror(-rc));
 		lane_step_over(lane);
 		return;
 	}
@@ -285,8 +293,8 @@ static void hit_late(struct lane *lane)
 
 	if (hit_counts(lane) && station->servo_watched && !station->motion.falling)
 		lane_fail(lane, VERDICT_FAIL,
-			  "%s: the hit was ignored: its servo did not move within %.1f s",
-			  name, (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9);
+			  "%s: the hit was ignored: its servo did not move within %.1f s", name,
+			  (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9);
 	else if (hit_counts(lane) && !has_fallen(station))
 		lane_fail(lane, VERDICT_FAIL,
 			  "%s: after the hit its servo %s, and switch down is %s", name,

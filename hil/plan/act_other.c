@@ -92,8 +92,8 @@ static void expect_late(struct lane *lane)
 			  bench_role_names[lane->step->line - 1],
 			  lane->step->level == PLAN_ACTIVE ? "active" : "inactive");
 	else
-		lane_fail(lane, VERDICT_FAIL, "%s: no line on its console matched /%.80s/%s",
-			  name, lane->step->console,
+		lane_fail(lane, VERDICT_FAIL, "%s: no line on its console matched /%.80s/%s", name,
+			  lane->step->console,
 			  lane->station->port_open ? "" : ": its port is not open");
 	lane_step_over(lane);
 }
@@ -149,8 +149,8 @@ static void exec_done(void *owner, const struct board_result *result)
 		console_print_safe(result->traceback, strlen(result->traceback), safe,
 				   sizeof(safe));
 		const char *last = strlen(safe) > 100 ? safe + strlen(safe) - 100 : safe;
-		lane_fail(lane, VERDICT_FAIL, "%s: the code raised: ..%s",
-			  station->config->name, last);
+		lane_fail(lane, VERDICT_FAIL, "%s: the code raised: ..%s", station->config->name,
+			  last);
 	} else if (result->status != BOARD_OK) {
 		bool ours = result->status == BOARD_ABSENT || result->status == BOARD_REFUSED ||
 			    result->status == BOARD_BAD_INPUT;

@@ -123,8 +123,7 @@ static void reset_start(struct lane *lane)
 		return;
 	}
 	if (station->board == NULL) {
-		lane_fail(lane, VERDICT_ERROR,
-			  "%s has no line RUN and no port to reset it by",
+		lane_fail(lane, VERDICT_ERROR, "%s has no line RUN and no port to reset it by",
 			  station->config->name);
 		lane_step_over(lane);
 		return;
@@ -137,8 +136,7 @@ static void reset_start(struct lane *lane)
 		rc = board_interrupt(station->board, false, within_ns, job_done, lane);
 	}
 	if (rc < 0) {
-		lane_fail(lane, VERDICT_ERROR, "%s: %s", station->config->name,
-			  strerror(-rc));
+		lane_fail(lane, VERDICT_ERROR, "%s: %s", station->config->name, strerror(-rc));
 		lane_step_over(lane);
 	}
 }

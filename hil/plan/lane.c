@@ -214,7 +214,10 @@ void lane_step_over(struct lane *lane)
 	}
 	if (bad && !step->go_on)
 		lane->failed = true;
-	if (bad && step == &connect_step)
+	/* A board that does not start takes itself out; the others go on. */
+	if (bad && (step == &connect_step ||
+		    (run->phase == RUN_SETUP &&
+		     (step->action == PLAN_RESET || step->action == PLAN_POWER_CYCLE))))
 		lane->lost = true;
 	if (run->plan->commit_each && reports_fd(run->reports) >= 0) {
 		lane->commit = run->steps_ended;

@@ -80,7 +80,7 @@ struct plan_step {
 	const char *console, *code, *output;
 	int how, command;
 	int64_t times, retries;
-	bool go_on;
+	bool go_on, at_once;
 	struct setting_list limits; /* struct plan_limit, for this step alone */
 	struct setting_list steps;
 	/* Filled by plan_prepare(). */

@@ -67,8 +67,9 @@ static void skip_lane(struct run *run, struct lane *lane)
 		return;
 	step_begin(&room, lane->station->record_board, "not_run", run->section.name, 0, 0,
 		   run->loop.now_ns);
-	step_verdict(&room, VERDICT_ERROR, "not run: board %s is not there",
-		     lane->station->config->name);
+	/* Why it is not there was judged; this says only what is missing because of it. */
+	snprintf(room.step.why, sizeof(room.step.why), "not run: %s is not there",
+		 lane->station->config->name);
 	reports_step_begin(run->reports, &room.step);
 	reports_step_end(run->reports, &room.step);
 	run->steps_ended++;
@@ -175,9 +176,6 @@ static void advance(struct run *run)
 void run_lane_over(struct run *run, struct lane *lane)
 {
 	run->active--;
-	/* A set-up that fails on one board takes that board out; the others go on. */
-	if (lane->failed && run->phase == RUN_SETUP)
-		lane->lost = true;
 	if (lane->failed && run->section.stop && run->phase == RUN_TESTS)
 		run->stopping = true;
 	if (run->active > 0)

@@ -115,6 +115,7 @@ struct bench {
 	const char *lock; /* "": one below /run/lock or the temporary folder, by the bench's name */
 	int64_t lock_timeout_ns;
 	struct bench_master master;
+	int64_t movement_ns; /* what the firmware gives each movement */
 	struct bench_servo servo;
 	struct bench_checks checks;
 	struct bench_calibration calibration;

@@ -14,8 +14,8 @@ static const struct station *mover(const struct station *station)
 	for (unsigned i = 0; i < rig->count; i++) {
 		const struct station *other = &rig->stations[i];
 		if (other != station && other->servo_watched && other->servo.known &&
-		    !other->motion.under_way &&
-		    other->servo.changed_ns > station->motion.chain.at[POINT_DUE].ns)
+		    other->servo.changed_ns > station->motion.chain.at[POINT_DUE].ns &&
+		    other->servo.changed_ns > other->free_ns + NS_PER_S)
 			return other;
 	}
 	return NULL;
@@ -67,7 +67,7 @@ static void blame_still(const struct station *station, char *text, size_t cap)
 		snprintf(text, cap, "no pulse at all on its servo line: servo pin, wire, or PWM");
 	else if (other != NULL)
 		snprintf(text, cap,
-			 "its servo did not move, but that of board %s did: are their servo lines "
+			 "its servo did not move, but that of %s did: are their servo lines "
 			 "crossed?",
 			 other->config->name);
 	else

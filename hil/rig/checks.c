@@ -344,9 +344,7 @@ void checks_answer(struct station *station)
 	if (motion->answer_units == 0 ||
 	    (motion->outcome == MASTER_OK && motion->answer_units == 1))
 		return;
-	size_t len = strlen(motion->answer);
-	bool whole = len >= 4 && strcmp(motion->answer + len - 4, "\\x0a") == 0;
-	if (!whole || motion->answer_units > 1)
+	if (!motion->answer_whole || motion->answer_units > 1)
 		FOUND(station, CHECK_SPLIT_ANSWER, station->rig->loop->now_ns,
 		      "%s: its answer came in pieces; the range's master reads once and "
 		      "would have had: %s",

@@ -164,9 +164,8 @@ static int open_line(struct station *station, enum bench_role role, struct rig_f
 		rc = watch_line(line);
 	line->held = rc == 0 && request.use == GPIO_OUTPUT;
 	if (rc < 0)
-		snprintf(fault->text, sizeof(fault->text), "%s, line %s: %s",
-			 station->config->name, bench_role_names[role],
-			 why.text[0] != '\0' ? why.text : strerror(-rc));
+		snprintf(fault->text, sizeof(fault->text), "%s, line %s: %s", station->config->name,
+			 bench_role_names[role], why.text[0] != '\0' ? why.text : strerror(-rc));
 	return rc;
 }
 
@@ -226,9 +225,8 @@ int station_set(struct station *station, enum bench_role role, int level, struct
 	}
 	line->held = line->line.handle != NULL;
 	if (rc < 0 && fault != NULL)
-		snprintf(fault->text, sizeof(fault->text), "%s, line %s: %s",
-			 station->config->name, bench_role_names[role],
-			 why.text[0] != '\0' ? why.text : strerror(-rc));
+		snprintf(fault->text, sizeof(fault->text), "%s, line %s: %s", station->config->name,
+			 bench_role_names[role], why.text[0] != '\0' ? why.text : strerror(-rc));
 	if (rc == 0)
 		record_event(station->rig->record, TIMELINE_PIN, line->channel,
 			     station->rig->loop->now_ns, level > 0, NULL, 0);

@@ -77,20 +77,49 @@ void motion_begin(struct station *station, enum range_word type, int64_t due_ns)
 	station->heading = type == RANGE_ACTIVATE ? RIG_ANYWHERE : heading_of(type);
 }
 
+static void command_done(struct master *master, uint32_t number, enum range_word command,
+			 enum master_outcome outcome, void *context)
+{
+	(void)master;
+	(void)number;
+	(void)command;
+	(void)outcome;
+	((struct station *)context)->outstanding = false;
+}
+
+/* When the board will be through with all that it was told: each move takes movement_ns. */
+static void plan_movement(struct station *station, enum range_word type, const char *duration,
+			  int64_t now_ns)
+{
+	int64_t each_ns = station->rig->bench->movement_ns;
+	int64_t from_ns = station->free_ns > now_ns ? station->free_ns : now_ns;
+	double active_s = duration != NULL ? strtod(duration, NULL) : 0;
+
+	if (type == RANGE_STAND_UP || type == RANGE_LAY_DOWN)
+		station->free_ns = from_ns + each_ns;
+	else if (type == RANGE_ACTIVATE)
+		station->free_ns = from_ns + 2 * each_ns +
+				   (active_s > 0 ? (int64_t)(active_s * 1e9) : 0);
+}
+
 int station_command(struct station *station, enum range_word type, const char *duration,
 		    int64_t due_ns)
 {
 	struct qn_text text = { duration, duration != NULL ? strlen(duration) : 0 };
 
-	if (station->motion.under_way && !station->motion.ended)
+	if (station->outstanding)
 		return -EBUSY;
 	if (station->remote < 0)
 		return -ENOENT;
 	motion_begin(station, type, due_ns);
 	int rc = master_command(station->rig->master, (uint32_t)station->remote, type, due_ns, text,
-				NULL, NULL);
+				command_done, station);
 	if (rc < 0)
 		station->motion.under_way = false;
+	else
+		plan_movement(station, type, duration, due_ns);
+	/* It may have ended already. */
+	station->outstanding = rc == 0 && !station->motion.ended;
 	return rc;
 }
 
@@ -109,6 +138,7 @@ void station_disturbed(struct station *station)
 	station->heading = RIG_ANYWHERE;
 	station->registered_ns = 0;
 	station->registrations_due = 1;
+	station->free_ns = 0;
 	station->app_stopped = false;
 	checks_forget(station);
 }
@@ -230,6 +260,7 @@ static void falling(struct station *station, const struct servo_frame *frame)
 	    is_at(station, frame->width_ns, RIG_DOWN)) {
 		motion->fallen = true;
 		station->heading = RIG_DOWN;
+		station->free_ns = frame->fall_ns + station->rig->bench->movement_ns;
 		chain_set(&motion->fall, POINT_SERVO_DONE,
 			  frame_stamp(station, station->servo.settled_ns, frame->width_ns, 0));
 	}

@@ -102,8 +102,8 @@ int station_open_port(struct station *station, struct rig_fault *fault)
 		rc = board_open(station->board, FIRST_NS, port_back, station);
 	}
 	if (rc < 0)
-		snprintf(fault->text, sizeof(fault->text), "%s, port %s: %s", config->name,
-			 spec, strerror(-rc));
+		snprintf(fault->text, sizeof(fault->text), "%s, port %s: %s", config->name, spec,
+			 strerror(-rc));
 	return rc;
 }
 

@@ -332,9 +332,8 @@ static int open_side(struct proxy *proxy, unsigned i, struct rig_fault *fault)
 	int rc = net_listen(proxy->rig->net, at, &side->listener);
 	if (rc < 0) {
 		snprintf(fault->text, sizeof(fault->text),
-			 "%s, proxy_address: cannot listen on %s: %s%s",
-			 station->config->name, net_addr_text(at, text, sizeof(text)),
-			 strerror(-rc),
+			 "%s, proxy_address: cannot listen on %s: %s%s", station->config->name,
+			 net_addr_text(at, text, sizeof(text)), strerror(-rc),
 			 rc == -EADDRNOTAVAIL ? "; give this host that address" : "");
 		return rc;
 	}

@@ -44,6 +44,7 @@ struct motion {
 	char why[RIG_TEXT_MAX]; /* where it was not ok */
 	char answer[120];       /* what came first, made printable */
 	unsigned answer_units;
+	bool answer_whole;         /* what came ends a line */
 	bool there_before;         /* the servo had the width that it asks for */
 	bool moved, done, reached; /* first frame, settled, limit switch */
 	bool falling, fallen, lying;
@@ -84,6 +85,9 @@ struct station {
 	struct servo servo;
 	bool servo_watched;
 	enum rig_heading heading;
+	/* Firmware does one movement after the other: until then it is at an earlier one. */
+	int64_t free_ns;
+	bool outstanding; /* the master still waits for an answer, though nobody else may */
 	/* Port. */
 	struct board *board; /* NULL: it has none */
 	bool port_open;
@@ -169,8 +173,9 @@ void rig_cost(const struct rig *rig, double *ret_wakeups_per_s, double *ret_cpu_
 
 /* ---- commands ---- */
 
-/* Sends it. 0; -ENOENT: the board is not known to the master; -EBUSY: one is under way. Events
- * follow. duration: a JSON number that outlives the command. */
+/* Sends it. 0; -ENOENT: the board is not known to the master; -EBUSY: the master still waits for
+ * the answer to an earlier one. Events follow. duration: a JSON number that outlives the command.
+ */
 int station_command(struct station *station, enum range_word type, const char *duration,
 		    int64_t due_ns);
 /* Nobody waits for this command any more. */
