@@ -234,8 +234,8 @@ static void put_excerpt(const struct record *record, const struct excerpt *excer
 	fputs("</summary>\n<div class=\"scroll\"><table class=\"excerpt\">\n", out);
 	if (excerpt->left_out > 0)
 		fprintf(out,
-			"<tr><td></td><td></td><td></td><td>%u older events of this step are not "
-			"shown</td></tr>\n",
+			"<tr><td></td><td></td><td></td><td>%u more events of this step are in run.vcd"
+			"</td></tr>\n",
 			excerpt->left_out);
 	for (uint32_t i = 0; i < excerpt->event_count; i++)
 		put_event(record, step, &excerpt->events[i], out);

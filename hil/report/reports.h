@@ -11,10 +11,12 @@
  * A finished step is handed to a thread that commits it to the history (fsync), so that a slow disk
  * disturbs no measurement. It is safe from SIGKILL and power cut when reports_stored() has counted
  * it; reports_fd() becomes readable whenever that grows. A plan that wants each step on disk before
- * the next one of the same board waits for that. When QUEUE_STEPS wait, reports_step_end() waits.
+ * the next one of the same board waits for that. When 64 steps wait, reports_step_end() waits too.
  * Units: ns on CLOCK_MONOTONIC. Ownership: the record is the caller's and outlives this.
  * Errors: 0 or -errno. A history or file that cannot be written never ends a run: it is said once
- * on stderr, kept in reports_trouble(), and the exit code becomes 3. Threads: all calls from the
+ * on stderr, kept in reports_trouble(), and the exit code becomes 3; so it does when the run was
+ * interrupted. A folder for --out that cannot be made is an error of reports_open(). SIGXFSZ is
+ * ignored from reports_open() on: a limit on files is a full disk. Threads: all calls from the
  * loop's; the writer thread touches nothing of the record. Source of the formats: README.md, beside
  * this file.
  */
