@@ -18,6 +18,13 @@ struct command {
 static const struct command commands[] = {
 	{ "run", cmd_run, "run a plan on a bench" },
 	{ "check", cmd_check, "check a plan and its bench, and say what will happen" },
+	{ "list", cmd_list, "boards and ports that are plugged in" },
+	{ "repl", cmd_repl, "talk to a board" },
+	{ "exec", cmd_exec, "run Python on a board" },
+	{ "put", cmd_put, "a file to a board" },
+	{ "get", cmd_get, "a file from a board" },
+	{ "reset", cmd_reset, "restart a board" },
+	{ "bootsel", cmd_bootsel, "put a board into its boot loader" },
 	{ "settings", cmd_settings, "all settings of benches and plans, as Markdown" },
 	{ NULL, NULL, NULL },
 };
