@@ -18,6 +18,9 @@ struct command {
 static const struct command commands[] = {
 	{ "run", cmd_run, "run a plan on a bench" },
 	{ "check", cmd_check, "check a plan and its bench, and say what will happen" },
+	{ "calibrate", cmd_calibrate, "measure what the bench itself adds" },
+	{ "lines", cmd_lines, "GPIO chips and their lines" },
+	{ "hold", cmd_hold, "drive a line until Ctrl-C" },
 	{ "list", cmd_list, "boards and ports that are plugged in" },
 	{ "repl", cmd_repl, "talk to a board" },
 	{ "exec", cmd_exec, "run Python on a board" },

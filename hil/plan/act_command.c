@@ -240,6 +240,13 @@ static bool hit_counts(const struct lane *lane)
 
 static void hit_start(struct lane *lane)
 {
+	if (hit_counts(lane) && lane->station->motion.falling) {
+		lane_fail(lane, VERDICT_FAIL, "%s: it had gone down before it was hit",
+			  lane->station->config->name);
+		motion_end(lane->station);
+		lane_step_over(lane);
+		return;
+	}
 	int rc = station_hit(lane->station, true);
 
 	if (rc < 0) {
@@ -297,8 +304,9 @@ static void hit_late(struct lane *lane)
 			  (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9);
 	else if (hit_counts(lane) && !has_fallen(station))
 		lane_fail(lane, VERDICT_FAIL,
-			  "%s: after the hit its servo %s, and switch down is %s", name,
-			  station->motion.fallen ? "went down" : "did not get down",
+			  "%s: after the hit its servo %s, and switch down did not close (it is "
+			  "%s now)",
+			  name, station->motion.fallen ? "went down" : "did not get down",
 			  station->lines[BENCH_DOWN].contact.level ? "closed" : "open");
 	else
 		lane_fail(lane, VERDICT_FAIL, "%s: no line on its console matched", name);

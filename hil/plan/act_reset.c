@@ -41,9 +41,11 @@ static void say_what_is_missing(struct lane *lane, const char *after)
 	const char *name = station->config->name;
 
 	if (station->registered_ns == 0)
-		lane_fail(lane, VERDICT_FAIL, "%s: %s did not register within %.1f s%s", name,
+		lane_fail(lane, VERDICT_FAIL, "%s: %s did not register within %.1f s%s%s", name,
 			  station->config->target_id,
-			  (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9, after);
+			  (double)(lane->run->loop.now_ns - lane->begin_ns) / 1e9, after,
+			  wants_port(station) && !station->port_open ? ", and its USB port is gone"
+								     : "");
 	else
 		lane_fail(lane, VERDICT_FAIL,
 			  "%s: it registered, but its port did not come "

@@ -16,9 +16,13 @@ static void measure(struct lane *lane, const char *command, const struct chain *
 	struct limit space;
 	char name[64];
 
+	/* Without a beginning there is no value. One without an end is on record, and the step has
+	 * failed with the reason: no limit says more. */
+	if (!chain->at[wanted->from].known)
+		return;
 	snprintf(name, sizeof(name), "%s.%s", command, wanted->what);
 	step_measure_chain(&lane->room, name, chain, wanted->from, wanted->to, until_ns,
-			   lane_limit(lane, name, &space));
+			   chain->at[wanted->to].known ? lane_limit(lane, name, &space) : NULL);
 }
 
 static const char *command_name(enum range_word type)

@@ -87,14 +87,14 @@ enum check_severity { CHECK_OFF, CHECK_WARN, CHECK_FAIL, CHECK_ERROR };
 struct bench_checks {
 	int unexpected_movement, extra_registration, wrong_identity, switch_disagreement, bounce,
 		missing_frames, pwm_period, servo_jitter, servo_width, silent_death, re_enumeration,
-		console_rate, swapped_switches, split_answer, lost_edges, reboot;
+		console_rate, swapped_switches, stall, split_answer, lost_edges, reboot;
 	int64_t bounce_max;         /* edges beyond the needed one, a change */
 	int64_t bounce_still_ns;    /* still for so long: the switch has settled */
 	int64_t disagreement_ns;    /* servo and switch may differ for so long */
 	int64_t console_lines_max;  /* a second */
 	int64_t missing_frames_max; /* in a row */
 	int64_t alive_every_ns;     /* a ping to a board that nobody asks; 0: never */
-	int64_t expect_after_ns;    /* a movement may follow its command by so much */
+	int64_t stall_ns;           /* an answer or a movement that is so late was held up */
 };
 
 struct bench_calibration {

@@ -105,16 +105,24 @@ static const char *level_text(const struct station *station, enum bench_role rol
 static void blame_switch(const struct station *station, char *text, size_t cap)
 {
 	bool down = station->motion.type == RANGE_LAY_DOWN;
+	const struct station_line *right = &station->lines[down ? BENCH_DOWN : BENCH_UP];
 	const struct station_line *wrong = &station->lines[down ? BENCH_UP : BENCH_DOWN];
+	bool opposite = wrong->line.handle != NULL && wrong->contact.level;
 
-	/* Both as they should be after the opposite: they may be each other's. */
+	if (right->contact.level) {
+		snprintf(text, cap,
+			 "its servo went there, but switch %s was closed before: it was there "
+			 "already, or the switch is stuck",
+			 down ? "down" : "up");
+		return;
+	}
 	snprintf(text, cap,
 		 "its servo went there, but switch %s never closed (up is %s, down is %s): %s",
 		 down ? "down" : "up", level_text(station, BENCH_UP),
 		 level_text(station, BENCH_DOWN),
-		 wrong->line.handle != NULL && wrong->contact.level
-			 ? "it did not move, or the two switches are swapped"
-			 : "it stopped half way, or the switch is broken");
+		 opposite && station->motion.switch_changes > 0 ? "the two switches are swapped"
+		 : opposite                                     ? "it did not move with its servo"
+			    : "it stopped half way, or the switch is broken");
 }
 
 static void blame_movement(const struct station *station, char *text, size_t cap)
@@ -133,6 +141,10 @@ static void blame_movement(const struct station *station, char *text, size_t cap
 			 motion->fall.at[POINT_HIT].known ? ": the hit was ignored" : "");
 	else if (motion->type == RANGE_ACTIVATE && !motion->fallen)
 		snprintf(text, cap, "its servo began to go down and did not get there");
+	else if (motion->type == RANGE_ACTIVATE && !motion->lying)
+		snprintf(text, cap,
+			 "when its servo went down, switch down did not close (it is %s now)",
+			 level_text(station, BENCH_DOWN));
 	else
 		snprintf(text, cap, "it moved");
 }

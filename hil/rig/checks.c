@@ -39,20 +39,17 @@ static const struct bench_checks *config_of(const struct station *station)
 	return &station->rig->bench->checks;
 }
 
-/* Once a second of one kind is enough to be seen; the rest is counted. */
-static bool is_news(struct station *station, enum check check, int64_t t_ns)
+/* The first, second, fourth, eighth.. time: what goes on for hours must not fill the record. */
+static bool is_news(struct station *station, enum check check)
 {
-	struct station_checks *checks = &station->checks;
+	uint64_t n = ++station->checks.found[check];
 
-	if (checks->found[check] > 0 && t_ns - checks->last_ns[check] < NS_PER_S) {
-		checks->found[check]++;
-		return false;
-	}
-	return true;
+	return (n & (n - 1)) == 0;
 }
 #define FOUND(station, check, t_ns, ...)                                                           \
 	do {                                                                                       \
-		if (is_news(station, check, t_ns))                                                 \
+		(station)->checks.last_ns[check] = (t_ns);                                         \
+		if (is_news(station, check))                                                       \
 			rig_finding(station, check, t_ns, __VA_ARGS__);                            \
 	} while (0)
 
@@ -227,17 +224,17 @@ static void compare_switches(struct station *station, int64_t complete_ns)
 	if (complete_ns - checks->disagree_since_ns < config_of(station)->disagreement_ns)
 		return;
 	checks->disagree_since_ns = complete_ns;
-	if (up == !stands && down == stands)
+	bool opposite = up == !stands && down == stands;
+	if (opposite && station->motion.switch_changes > 0)
 		FOUND(station, CHECK_SWAPPED_SWITCHES, complete_ns,
 		      "%s: its servo is at %s, but switch up is %s and down is %s: the two "
-		      "are swapped, or it has not moved at all",
+		      "are swapped",
 		      station->config->name,
 		      width_text(servo, station->servo.width_ns, width, sizeof(width)),
 		      up ? "closed" : "open", down ? "closed" : "open");
 	else
 		FOUND(station, CHECK_SWITCH_DISAGREEMENT, complete_ns,
-		      "%s: its servo is at %s, but switch up is %s and down is %s: it is "
-		      "stuck on its way, or a switch is",
+		      "%s: its servo is at %s, but switch up is %s and down is %s: %s",
 		      station->config->name,
 		      width_text(servo, station->servo.width_ns, width, sizeof(width)),
 		      up < 0 ? "not wired"
@@ -245,7 +242,10 @@ static void compare_switches(struct station *station, int64_t complete_ns)
 			     : "open",
 		      down < 0 ? "not wired"
 		      : down   ? "closed"
-			       : "open");
+			       : "open",
+		      opposite               ? "it did not move with its servo"
+		      : up == 1 && down == 1 ? "no position closes both: one of them is stuck"
+					     : "it is stuck on its way, or a switch is broken");
 }
 
 void checks_edges(struct station *station, enum bench_role role, const char *what)
@@ -320,7 +320,7 @@ void checks_registered(struct station *station, const char *from)
 		return;
 	}
 	FOUND(station, CHECK_EXTRA_REGISTRATION, station->registered_ns,
-	      "%s: %s registered from %s without a reset, for the %lluth time: it has "
+	      "%s: %s registered from %s without a reset, registration no. %llu: it has "
 	      "rebooted, or registers more than once",
 	      station->config->name, station->config->target_id, from,
 	      (unsigned long long)station->registrations);
@@ -335,9 +335,47 @@ void checks_identity(struct station *station, const char *id, const char *from)
 	      station->config->address[0] != '\0' ? " from " : "", station->config->address);
 }
 
+void checks_fall(struct station *station, int64_t t_ns)
+{
+	const struct motion *motion = &station->motion;
+	int64_t stood_ns = motion->chain.at[POINT_SERVO_DONE].ns;
+
+	if (motion->fall.at[POINT_HIT].known || !motion->chain.at[POINT_SERVO_DONE].known ||
+	    t_ns - stood_ns > motion->duration_ns - 100 * NS_PER_MS)
+		return;
+	FOUND(station, CHECK_UNEXPECTED_MOVEMENT, t_ns,
+	      "%s: it went down %.2f s into an activation of %.1f s, and nobody had hit it: its "
+	      "sensor felt a hit that was none",
+	      station->config->name, (double)(t_ns - stood_ns) / 1e9,
+	      (double)motion->duration_ns / 1e9);
+}
+
+/* MicroPython's print() waits 500 ms for a host that has the port open and does not read. */
+#define PRINT_NS (500 * NS_PER_MS)
+
+static void look_for_stall(struct station *station)
+{
+	const struct motion *motion = &station->motion;
+	int64_t stall_ns = config_of(station)->stall_ns;
+	struct hop hop;
+
+	if (!chain_between(&motion->chain, motion->foreign ? POINT_FORWARD_OUT : POINT_SENT,
+			   POINT_ANSWER, &hop) ||
+	    hop.value_ns < stall_ns)
+		return;
+	int64_t off_ns = hop.value_ns % PRINT_NS;
+	bool print = off_ns < 30 * NS_PER_MS || off_ns > PRINT_NS - 30 * NS_PER_MS;
+	FOUND(station, CHECK_STALL, station->rig->loop->now_ns,
+	      "%s: it answered after %.0f ms: its program stood still%s", station->config->name,
+	      (double)hop.value_ns / 1e6,
+	      print ? "; 500 ms is what a print costs when nobody takes its output" : "");
+}
+
 void checks_answer(struct station *station)
 {
 	const struct motion *motion = &station->motion;
+
+	look_for_stall(station);
 
 	/* A read that ends in the middle of a line: the range's master takes it for all there is.
 	 */

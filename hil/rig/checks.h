@@ -33,6 +33,7 @@ struct station;
 	X(RE_ENUMERATION, re_enumeration)                                                          \
 	X(REBOOT, reboot)                                                                          \
 	X(CONSOLE_RATE, console_rate)                                                              \
+	X(STALL, stall)                                                                            \
 	X(SPLIT_ANSWER, split_answer)                                                              \
 	X(LOST_EDGES, lost_edges)
 
@@ -77,6 +78,8 @@ void checks_registered(struct station *station, const char *from);
 void checks_identity(struct station *station, const char *id, const char *from);
 void checks_port_gone(struct station *station, int error);
 void checks_port_back(struct station *station, const char *path, int64_t away_ns);
+/* An activation's target goes down. */
+void checks_fall(struct station *station, int64_t t_ns);
 void checks_answer(struct station *station);
 void checks_alive(struct station *station, bool alive, const char *why);
 void checks_edges(struct station *station, enum bench_role role, const char *what);

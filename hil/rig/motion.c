@@ -118,6 +118,8 @@ int station_command(struct station *station, enum range_word type, const char *d
 		station->motion.under_way = false;
 	else
 		plan_movement(station, type, duration, due_ns);
+	if (rc == 0 && type == RANGE_ACTIVATE && strtod(duration, NULL) > 0)
+		station->motion.duration_ns = (int64_t)(strtod(duration, NULL) * 1e9);
 	/* It may have ended already. */
 	station->outstanding = rc == 0 && !station->motion.ended;
 	return rc;
@@ -167,7 +169,8 @@ void motion_answered(struct station *station, enum master_outcome outcome, const
 
 	if (station->pinging) {
 		station->pinging = false;
-		checks_alive(station, outcome == MASTER_OK, why);
+		/* A wrong answer is a fault, but no death. */
+		checks_alive(station, outcome == MASTER_OK || motion->answer_units > 0, why);
 		motion_end(station);
 		return;
 	}
@@ -250,11 +253,17 @@ static void falling(struct station *station, const struct servo_frame *frame)
 {
 	struct motion *motion = &station->motion;
 
-	if ((frame->flags & SERVO_CHANGED) && !motion->falling) {
+	const struct bench_servo *servo = &station->rig->bench->servo;
+	int64_t way_ns = llabs((long long)(frame->width_ns - servo->up_ns));
+
+	/* Pulses that do not keep their width are no fall. */
+	if ((frame->flags & SERVO_CHANGED) && !motion->falling &&
+	    way_ns > 2 * servo->width_tolerance_ns) {
 		motion->falling = true;
 		chain_set(&motion->fall, POINT_SERVO_DOWN,
 			  frame_stamp(station, frame->fall_ns, frame->width_ns,
 				      frame_suspect(frame)));
+		checks_fall(station, frame->fall_ns);
 	}
 	if ((frame->flags & SERVO_SETTLED) && motion->falling && !motion->fallen &&
 	    is_at(station, frame->width_ns, RIG_DOWN)) {
@@ -288,7 +297,10 @@ void motion_switch(struct station *station, enum bench_role role,
 	struct stamp stamp = stamp_edge(change->first_ns, change->suspect ? SUSPECT_GAP : 0,
 					station->rig->calibration);
 
-	if (!motion->under_way || motion->type == RANGE_PING || !change->level)
+	if (!motion->under_way || motion->type == RANGE_PING)
+		return;
+	motion->switch_changes++;
+	if (!change->level)
 		return;
 	if (change->bounces > motion->bounces)
 		motion->bounces = change->bounces;

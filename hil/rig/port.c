@@ -49,7 +49,11 @@ static void port_gone(void *owner, int error)
 static void remember_path(struct station *station)
 {
 	struct serial_port *port = board_port(station->board);
+	struct found found;
 	const char *path = port != NULL ? serial_port_path(port) : station->port_path;
+
+	if (board_found(station->board, &found) && found.path[0] != '\0')
+		path = found.path;
 
 	if (station->port_path[0] != '\0' && strcmp(station->port_path, path) != 0)
 		checks_port_back(station, path, station->rig->loop->now_ns - station->port_gone_ns);

@@ -32,8 +32,11 @@ void rig_finding(struct station *station, enum check check, int64_t t_ns, const 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	station->checks.found[check]++;
-	station->checks.last_ns[check] = t_ns;
+	uint64_t times = station->checks.found[check];
+	size_t used = strlen(text);
+	if (times > 1 && used < sizeof(text))
+		snprintf(text + used, sizeof(text) - used, " (%llu times so far)",
+			 (unsigned long long)times);
 	struct finding finding = {
 		.check = check, .severity = severity, .t_ns = t_ns, .text = text
 	};

@@ -50,8 +50,10 @@ struct motion {
 	bool falling, fallen, lying;
 	int64_t width_min_ns, width_max_ns, width_ns; /* seen since it began; 0: no frame */
 	unsigned bounces;
-	struct stamp back; /* through the proxy: the answer went on to the real master */
-	bool foreign;      /* the real master's, through the proxy */
+	unsigned switch_changes; /* since it began */
+	int64_t duration_ns;     /* of an activation */
+	struct stamp back;       /* through the proxy: the answer went on to the real master */
+	bool foreign;            /* the real master's, through the proxy */
 };
 
 struct station_line {
