@@ -61,8 +61,11 @@ static void hear(struct flash *flash)
 		flash->said_len += (size_t)n;
 	}
 	flash->said[flash->said_len] = '\0';
-	if (n == 0)
-		loop_change(flash->loop, flash->said_fd, 0, &flash->said_watch);
+	if (n == 0) { /* or the hang-up would wake us until the child ends as well */
+		loop_remove(flash->loop, flash->said_fd);
+		close(flash->said_fd);
+		flash->said_fd = -1;
+	}
 }
 
 static void said_ready(struct loop_watch *watch, uint32_t events)
@@ -83,7 +86,8 @@ static void child_ready(struct loop_watch *watch, uint32_t events)
 	(void)events;
 	if (flash->child_fd < 0)
 		return;
-	hear(flash);
+	if (flash->said_fd >= 0)
+		hear(flash);
 	waitpid(flash->child, &status, 0);
 	flash->child = 0;
 	drop_child(flash);
