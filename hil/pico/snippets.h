@@ -6,7 +6,7 @@
  * with its %s (a quoted name, checked by snippet_quote()) and %s of hexadecimal digits filled in;
  * no newline follows. They run on MicroPython 1.25 for the Pico W and use nothing that 1.20 lacks.
  * Names that stay behind in the board's globals begin with _q; a soft reset removes them.
- * Ownership: constants. Threads: any. tests/hil/test_snippets.c holds each to its known form.
+ * Ownership: constants. Errors: none. Threads: any.
  */
 #ifndef PICO_SNIPPETS_H
 #define PICO_SNIPPETS_H
