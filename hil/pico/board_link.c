@@ -129,6 +129,7 @@ void board_close_port(struct board *board)
 void board_port_ready(struct board *board)
 {
 	if (board->reopening) {
+		board->stage = STAGE_WORK;
 		job_end(board, BOARD_OK, "it is back");
 		return;
 	}
@@ -294,8 +295,7 @@ void board_seek(struct board *board)
 
 void job_follow(struct board *board, enum comes_back back)
 {
-	bool device = board->hotplug != NULL &&
-		      (board->port == NULL || serial_port_kind(board->port) == SERIAL_TTY);
+	bool device = board->hotplug != NULL && board->has_found && board->found.usb;
 
 	board->back = back;
 	if (!device) {

@@ -31,19 +31,21 @@ struct flash {
 	void *owner;
 	/* private */
 	struct loop *loop;
-	const char *sys, *mounts;
+	struct hotplug *hotplug;
+	const char *mounts;
 	enum flash_way way;
-	char usb_path[32], file[4096], disk[64];
+	enum { FLASH_IDLE, FLASH_WAITING, FLASH_MOUNTING, FLASH_WRITING } stage;
+	bool for_rp2040, for_rp2350;
+	char usb_path[32], file[1024], disk[64];
 	unsigned bus, address;
 	int64_t deadline_ns;
 	struct hotplug_wait wait;
-	struct loop_watch child_watch, pipe_watch;
+	struct loop_watch child_watch, said_watch;
 	struct timer timer;
 	pid_t child;
-	int child_fd, pipe_fd, step;
-	bool under_way;
+	int child_fd, said_fd; /* -1: none */
 	size_t said_len;
-	char said[512];
+	char said[400];
 };
 
 /* Validates `file` (a path), waits for the board at `usb_path`, flashes it. `mounts`: NULL for
@@ -54,6 +56,9 @@ int flash_start(struct flash *flash, struct loop *loop, struct hotplug *hotplug,
 		struct serial_trouble *trouble);
 /* Ends the child. No call follows. Harmless when nothing is under way. */
 void flash_cancel(struct flash *flash);
+
+/* Whether the file is a UF2 that any Pico takes: 0, or -errno and a text. */
+int flash_check(const char *file, struct serial_trouble *trouble);
 
 /* Where a disk is mounted; false: nowhere. */
 bool flash_mount_point(const char *mounts, const char *disk, char *ret, size_t cap);

@@ -16,7 +16,7 @@ struct identity {
 	char implementation[24]; /* "micropython" */
 	char version[24];        /* "1.25.0" */
 	char machine[80];        /* "Raspberry Pi Pico W with RP2040" */
-	char firmware[120];      /* "v1.25.0 on 2025-04-15 (GNU 14.2.0 MinSizeRel)" */
+	char firmware[120];      /* "3.4.0; MicroPython v1.25.0 on 2025-04-15" */
 	char full[200];          /* sys.implementation; cut to this */
 };
 

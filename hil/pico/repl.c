@@ -1,19 +1,12 @@
-#include "hil/pico/repl.h"
+#include "hil/pico/repl_internal.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define NS_PER_MS INT64_C(1000000)
-#define NEVER INT64_MAX
-
-/* How long the board may take before it is asked again, and how long it must be quiet after it was
- * asked more than once: each question is answered, and the answers overlap. */
+/* How long the board may take before it is asked again. */
 #define RETRY_NS (500 * NS_PER_MS)
-#define SETTLE_NS (100 * NS_PER_MS)
 /* For the result of code that was interrupted at its deadline. */
 #define GRACE_NS (2000 * NS_PER_MS)
-/* Code that does not come back, such as a reset, is given this long to fail. */
-#define NO_WAIT_NS (500 * NS_PER_MS)
 /* Plain raw mode has no flow control, and the board's ring holds 512 bytes. */
 #define TYPE_BYTES 256
 #define TYPE_EVERY_NS (10 * NS_PER_MS)
@@ -21,14 +14,9 @@
 #define CTRL_A "\x01"
 #define CTRL_B "\x02"
 #define CTRL_C "\x03"
-#define CTRL_D "\x04"
 #define PASTE_QUERY                                                                                \
 	"\x05"                                                                                     \
 	"A" CTRL_A
-
-static const char raw_banner[] = "raw REPL; CTRL-B to exit\r\n>";
-static const char reboot_notice[] = "MPY: soft reboot\r\n";
-static const char friendly_prompt[] = ">>> ";
 
 #define BIT(state) (1U << (state))
 /* Any state may become REPL_UNKNOWN or REPL_ENTERING. */
@@ -51,7 +39,7 @@ static const uint32_t may_follow[REPL_STATES] = {
 	[REPL_STARTING] = BIT(REPL_FRIENDLY),
 };
 
-static void move(struct repl *repl, enum repl_state to)
+void repl_move(struct repl *repl, enum repl_state to)
 {
 	assert(to == REPL_UNKNOWN || to == REPL_ENTERING ||
 	       (may_follow[repl->state] & BIT(to)) != 0);
@@ -70,13 +58,13 @@ void repl_init(struct repl *repl, const struct repl_handler *handler, void *owne
 
 /* ---- output ---- */
 
-static void drop_out(struct repl *repl)
+void repl_drop_out(struct repl *repl)
 {
 	repl->unit_count = repl->out_at = 0;
 }
 
 /* A write unit of its own. */
-static void say(struct repl *repl, const char *bytes)
+void repl_say(struct repl *repl, const char *bytes)
 {
 	size_t len = strlen(bytes), used = repl->out_at;
 
@@ -111,9 +99,9 @@ size_t repl_out(struct repl *repl, int64_t now_ns, const char **ret)
 		if (repl->code_sent < repl->code_len)
 			return code_out(repl, now_ns, ret);
 		/* The end counts in no window. */
-		say(repl, CTRL_D);
+		repl_say(repl, CTRL_D);
 		repl->pace_ns = NEVER;
-		move(repl, repl->state == REPL_PASTING ? REPL_PASTED : REPL_TYPED);
+		repl_move(repl, repl->state == REPL_PASTING ? REPL_PASTED : REPL_TYPED);
 	}
 	if (repl->unit_count == 0) {
 		repl->out_at = 0;
@@ -128,7 +116,7 @@ size_t repl_out(struct repl *repl, int64_t now_ns, const char **ret)
 
 /* ---- operations ---- */
 
-static void finish(struct repl *repl, enum repl_status status)
+void repl_finish(struct repl *repl, enum repl_status status)
 {
 	assert(repl->busy);
 	repl->busy = false;
@@ -137,14 +125,14 @@ static void finish(struct repl *repl, enum repl_status status)
 	repl->handler->done(repl->owner, status);
 }
 
-static void fail(struct repl *repl, enum repl_status status)
+void repl_fail(struct repl *repl, enum repl_status status)
 {
-	drop_out(repl);
+	repl_drop_out(repl);
 	/* Answers may still be on their way: the next repl_enter() waits until it is quiet. */
 	if (repl->tries == 0)
 		repl->tries = 1;
-	move(repl, REPL_UNKNOWN);
-	finish(repl, repl->timed_out ? REPL_TIMEOUT : status);
+	repl_move(repl, REPL_UNKNOWN);
+	repl_finish(repl, repl->timed_out ? REPL_TIMEOUT : status);
 }
 
 /* False: refused, and said so. */
@@ -156,7 +144,7 @@ static bool begin(struct repl *repl, enum repl_state from, int64_t deadline_ns)
 	repl->timed_out = repl->raised = repl->rebooted = repl->no_wait = false;
 	if (from == REPL_STATES || repl->state == from)
 		return true;
-	finish(repl, REPL_BAD_STATE);
+	repl_finish(repl, REPL_BAD_STATE);
 	return false;
 }
 
@@ -166,9 +154,9 @@ static bool begin(struct repl *repl, enum repl_state from, int64_t deadline_ns)
  */
 static void ask_for_raw(struct repl *repl, int64_t now_ns)
 {
-	drop_out(repl);
-	say(repl, "\r" CTRL_C);
-	say(repl, "\r" CTRL_A);
+	repl_drop_out(repl);
+	repl_say(repl, "\r" CTRL_C);
+	repl_say(repl, "\r" CTRL_A);
 	repl->tries++;
 	repl->retry_ns = now_ns + RETRY_NS;
 	repl->settle_ns = NEVER;
@@ -177,7 +165,7 @@ static void ask_for_raw(struct repl *repl, int64_t now_ns)
 void repl_enter(struct repl *repl, int64_t now_ns, int64_t deadline_ns)
 {
 	begin(repl, REPL_STATES, deadline_ns);
-	move(repl, REPL_ENTERING);
+	repl_move(repl, REPL_ENTERING);
 	ask_for_raw(repl, now_ns);
 }
 
@@ -196,7 +184,7 @@ static void exec(struct repl *repl, const char *code, size_t len, bool no_wait, 
 		return;
 	/* On an empty line \x04 is a soft reset, and not the end of no code. */
 	if (len == 0 || !can_be_sent(code, len)) {
-		finish(repl, REPL_BAD_CODE);
+		repl_finish(repl, REPL_BAD_CODE);
 		return;
 	}
 	repl->code = code;
@@ -205,12 +193,12 @@ static void exec(struct repl *repl, const char *code, size_t len, bool no_wait, 
 	repl->no_wait = no_wait;
 	repl->last = '\0';
 	if (repl->no_paste) {
-		move(repl, REPL_TYPING);
+		repl_move(repl, REPL_TYPING);
 		repl->pace_ns = now_ns;
 		return;
 	}
-	move(repl, REPL_QUERY);
-	say(repl, PASTE_QUERY);
+	repl_move(repl, REPL_QUERY);
+	repl_say(repl, PASTE_QUERY);
 }
 
 void repl_exec(struct repl *repl, const char *code, size_t len, int64_t now_ns, int64_t deadline_ns)
@@ -229,8 +217,8 @@ static void one_word(struct repl *repl, enum repl_state from, enum repl_state to
 {
 	if (!begin(repl, from, deadline_ns))
 		return;
-	move(repl, to);
-	say(repl, word);
+	repl_move(repl, to);
+	repl_say(repl, word);
 }
 
 void repl_reset_raw(struct repl *repl, int64_t now_ns, int64_t deadline_ns)
@@ -253,246 +241,10 @@ void repl_start_app(struct repl *repl, int64_t now_ns, int64_t deadline_ns)
 
 void repl_abandon(struct repl *repl)
 {
-	drop_out(repl);
-	move(repl, REPL_UNKNOWN);
+	repl_drop_out(repl);
+	repl_move(repl, REPL_UNKNOWN);
 	if (repl->busy)
-		finish(repl, REPL_CANCELLED);
-}
-
-/* ---- input ---- */
-
-static void give(struct repl *repl, enum repl_stream stream, const char *bytes, size_t len)
-{
-	if (len > 0 && repl->handler->output != NULL)
-		repl->handler->output(repl->owner, stream, bytes, len);
-}
-
-/* Whether the console now ends in `text`. */
-static bool ends_in(const struct repl *repl, const char *text)
-{
-	size_t len = strlen(text);
-
-	return memcmp(repl->tail + REPL_TAIL - len, text, len) == 0;
-}
-
-static void remember(struct repl *repl, char c)
-{
-	memmove(repl->tail, repl->tail + 1, REPL_TAIL - 1);
-	repl->tail[REPL_TAIL - 1] = c;
-}
-
-static void fall_back(struct repl *repl, int64_t now_ns)
-{
-	repl->no_paste = true;
-	move(repl, REPL_TYPING);
-	repl->pace_ns = now_ns;
-}
-
-/* "R\x01" yes; "R\x00" no, then the prompt; "ra...": a firmware that took it for \x01 alone. */
-static void query_byte(struct repl *repl, char c, int64_t now_ns)
-{
-	enum { FIRST, SECOND, OLD, REFUSED };
-
-	switch (repl->sub) {
-	case FIRST:
-		if (c == 'R' || c == 'r') {
-			repl->sub = c == 'R' ? SECOND : OLD;
-			remember(repl, c);
-			return;
-		}
-		break;
-	case SECOND:
-		if (c == '\x01') {
-			move(repl, REPL_WINDOW);
-			return;
-		}
-		if (c == '\0') {
-			repl->sub = REFUSED;
-			return;
-		}
-		break;
-	case OLD:
-		remember(repl, c);
-		if (ends_in(repl, raw_banner))
-			fall_back(repl, now_ns);
-		else if (repl->tail[REPL_TAIL - 1] == '>')
-			break;
-		return;
-	case REFUSED:
-		if (c == '>') {
-			fall_back(repl, now_ns);
-			return;
-		}
-		break;
-	default: break;
-	}
-	give(repl, REPL_CONSOLE, &c, 1);
-	fail(repl, REPL_BROKEN);
-}
-
-static void window_byte(struct repl *repl, char c)
-{
-	repl->window = repl->sub == 0 ? (unsigned char)c
-				      : repl->window | (uint32_t)(unsigned char)c << 8;
-	if (repl->sub++ == 0)
-		return;
-	if (repl->window == 0) {
-		fail(repl, REPL_BROKEN);
-		return;
-	}
-	repl->window_left = repl->window;
-	move(repl, REPL_PASTING);
-}
-
-static void to_output(struct repl *repl, int64_t now_ns)
-{
-	move(repl, REPL_OUTPUT);
-	if (repl->no_wait)
-		repl->settle_ns = now_ns + NO_WAIT_NS;
-}
-
-static void paste_byte(struct repl *repl, char c, int64_t now_ns)
-{
-	if (c == '\x01') {
-		/* A board that gives away windows without end gets no more than there is. */
-		if (repl->window_left <= repl->code_len)
-			repl->window_left += repl->window;
-	} else if (c == '\x04') {
-		/* In the middle: it gives up (a syntax error, no memory), and waits for our \x04.
-		 */
-		if (repl->state == REPL_PASTING)
-			say(repl, CTRL_D);
-		to_output(repl, now_ns);
-	} else {
-		give(repl, REPL_CONSOLE, &c, 1);
-		fail(repl, REPL_BROKEN);
-	}
-}
-
-static void typed_byte(struct repl *repl, char c, int64_t now_ns)
-{
-	if (c != "OK"[repl->sub]) {
-		give(repl, REPL_CONSOLE, &c, 1);
-		fail(repl, REPL_BROKEN);
-	} else if (++repl->sub == 2) {
-		to_output(repl, now_ns);
-	}
-}
-
-/* Up to and with the \x04. Returns how many bytes it took. */
-static size_t result_bytes(struct repl *repl, const char *bytes, size_t len)
-{
-	const char *end = memchr(bytes, '\x04', len);
-	size_t n = end != NULL ? (size_t)(end - bytes) : len;
-	bool traceback = repl->state == REPL_TRACEBACK;
-
-	give(repl, traceback ? REPL_STDERR : REPL_STDOUT, bytes, n);
-	if (traceback && n > 0) {
-		repl->raised = true;
-		repl->last = bytes[n - 1];
-	}
-	if (end == NULL)
-		return n;
-	move(repl, traceback ? REPL_PROMPT : REPL_TRACEBACK);
-	return n + 1;
-}
-
-static void prompt_byte(struct repl *repl, char c)
-{
-	if (c == '>' && (!repl->raised || repl->last == '\n')) {
-		move(repl, REPL_RAW);
-		finish(repl, repl->timed_out ? REPL_TIMEOUT : repl->raised ? REPL_RAISED : REPL_OK);
-		return;
-	}
-	if (c == reboot_notice[0] && !repl->raised) {
-		/* SystemExit, or machine.soft_reset(): no prompt, but a reboot within raw mode. */
-		move(repl, REPL_RESETTING);
-		remember(repl, c);
-		repl->settle_ns = NEVER;
-		give(repl, REPL_CONSOLE, &c, 1);
-		return;
-	}
-	/* What was taken for the end of the output or of the traceback was a byte of theirs. */
-	give(repl, REPL_CONSOLE, &c, 1);
-	fail(repl, REPL_BROKEN);
-}
-
-static void banner_byte(struct repl *repl, char c, int64_t now_ns)
-{
-	remember(repl, c);
-	switch (repl->state) {
-	case REPL_ENTERING:
-		if (repl->settle_ns != NEVER)
-			repl->settle_ns = now_ns + SETTLE_NS;
-		if (!ends_in(repl, raw_banner))
-			return;
-		if (repl->tries > 1) {
-			repl->settle_ns = now_ns + SETTLE_NS;
-			repl->retry_ns = NEVER;
-			return;
-		}
-		repl->tries = 0;
-		break;
-	case REPL_RESETTING:
-		if (ends_in(repl, reboot_notice))
-			repl->rebooted = true;
-		if (!ends_in(repl, raw_banner))
-			return;
-		if (!repl->rebooted) {
-			fail(repl, REPL_BROKEN);
-			return;
-		}
-		break;
-	case REPL_LEAVING:
-		if (!ends_in(repl, friendly_prompt))
-			return;
-		break;
-	default:
-		if (!ends_in(repl, reboot_notice))
-			return;
-		break;
-	}
-	bool exited = repl->state == REPL_RESETTING && repl->code != NULL;
-	move(repl, repl->state == REPL_ENTERING || repl->state == REPL_RESETTING ? REPL_RAW
-										 : REPL_FRIENDLY);
-	finish(repl, repl->timed_out ? REPL_TIMEOUT : exited ? REPL_EXITED : REPL_OK);
-}
-
-void repl_received(struct repl *repl, const char *bytes, size_t len, int64_t now_ns)
-{
-	while (len > 0) {
-		size_t n = 1;
-		switch (repl->state) {
-		case REPL_QUERY: query_byte(repl, *bytes, now_ns); break;
-		case REPL_WINDOW: window_byte(repl, *bytes); break;
-		case REPL_PASTING:
-		case REPL_PASTED: paste_byte(repl, *bytes, now_ns); break;
-		case REPL_TYPED: typed_byte(repl, *bytes, now_ns); break;
-		case REPL_OUTPUT:
-		case REPL_TRACEBACK: n = result_bytes(repl, bytes, len); break;
-		case REPL_PROMPT: prompt_byte(repl, *bytes); break;
-		case REPL_ENTERING:
-		case REPL_RESETTING:
-		case REPL_LEAVING:
-		case REPL_STARTING:
-			give(repl, REPL_CONSOLE, bytes, 1);
-			banner_byte(repl, *bytes, now_ns);
-			break;
-		case REPL_RAW:
-		case REPL_TYPING:
-			/* A prompt that was not the last: the result before it was cut short. */
-			if (*bytes == '\x04' && !repl->busy)
-				move(repl, REPL_UNKNOWN);
-			give(repl, REPL_CONSOLE, bytes, 1);
-			break;
-		default:
-			n = len;
-			give(repl, REPL_CONSOLE, bytes, n);
-			break;
-		}
-		bytes += n;
-		len -= n;
-	}
+		repl_finish(repl, REPL_CANCELLED);
 }
 
 /* ---- time ---- */
@@ -519,13 +271,13 @@ static void past_deadline(struct repl *repl, int64_t now_ns)
 
 	repl->timed_out = true;
 	if (!first || !code_runs(repl)) {
-		fail(repl, REPL_TIMEOUT);
+		repl_fail(repl, REPL_TIMEOUT);
 		return;
 	}
 	repl->deadline_ns = now_ns + GRACE_NS;
 	repl->retry_ns = now_ns + RETRY_NS;
-	drop_out(repl);
-	say(repl, CTRL_C);
+	repl_drop_out(repl);
+	repl_say(repl, CTRL_C);
 }
 
 void repl_tick(struct repl *repl, int64_t now_ns)
@@ -536,13 +288,13 @@ void repl_tick(struct repl *repl, int64_t now_ns)
 		repl->settle_ns = NEVER;
 		if (repl->state == REPL_ENTERING) {
 			repl->tries = 0;
-			move(repl, REPL_RAW);
-			finish(repl, REPL_OK);
+			repl_move(repl, REPL_RAW);
+			repl_finish(repl, REPL_OK);
 			return;
 		}
 		if (repl->no_wait && code_runs(repl)) {
-			move(repl, REPL_UNKNOWN);
-			finish(repl, REPL_OK);
+			repl_move(repl, REPL_UNKNOWN);
+			repl_finish(repl, REPL_OK);
 			return;
 		}
 	}
@@ -556,8 +308,8 @@ void repl_tick(struct repl *repl, int64_t now_ns)
 		ask_for_raw(repl, now_ns);
 	} else if (repl->timed_out) {
 		/* Code that catches KeyboardInterrupt may be out of its handler by now. */
-		drop_out(repl);
-		say(repl, CTRL_C);
+		repl_drop_out(repl);
+		repl_say(repl, CTRL_C);
 		repl->retry_ns = now_ns + RETRY_NS;
 	} else {
 		repl->retry_ns = NEVER;

@@ -6,7 +6,7 @@
  * with its %s (a quoted name, checked by snippet_quote()) and %s of hexadecimal digits filled in;
  * no newline follows. They run on MicroPython 1.25 for the Pico W and use nothing that 1.20 lacks.
  * Names that stay behind in the board's globals begin with _q; a soft reset removes them.
- * Ownership: constants. Threads: any. tests/hil/test_snippets.c holds each to its known form.
+ * Ownership: constants. Errors: none. Threads: any.
  */
 #ifndef PICO_SNIPPETS_H
 #define PICO_SNIPPETS_H
@@ -16,16 +16,15 @@
 
 /*
  * Who are you: six lines. The unique id in lower-case hexadecimal (on a Pico the flash's, which is
- * also the USB serial number), sys.implementation's name, its version with dots, the machine's text
- * ("Raspberry Pi Pico W with RP2040"), the firmware's version text ("v1.25.0 on 2025-04-15 (GNU
- * 14.2.0 MinSizeRel)"), and sys.implementation as it is.
+ * also the USB serial number), sys.implementation's name, its version with dots, its machine
+ * ("Raspberry Pi Pico W with RP2040"), sys.version ("3.4.0; MicroPython v1.25.0 on 2025-04-15"),
+ * which names the very build, and sys.implementation as it is.
  */
 #define SNIPPET_IDENTITY                                                                           \
-	"import sys,os,machine,binascii\n"                                                         \
+	"import sys,machine,binascii\n"                                                            \
 	"_qi=sys.implementation\n"                                                                 \
-	"_qu=os.uname()\n"                                                                         \
 	"print(binascii.hexlify(machine.unique_id()).decode(),_qi[0],"                             \
-	"'.'.join([str(_qv) for _qv in _qi[1][:3]]),_qu[4],_qu[3],_qi,sep='\\n')"
+	"'.'.join([str(_qv) for _qv in _qi[1][:3]]),_qi[2],sys.version,_qi,sep='\\n')"
 
 /* A file to be written, under a name of its own until it is verified. */
 #define SNIPPET_OPEN_WRITE "import binascii;_qf=open(%s,'wb')"

@@ -10,6 +10,7 @@
 #ifndef PICO_UF2_H
 #define PICO_UF2_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,8 +55,8 @@ struct uf2 {
 /* On a fault *ret is untouched and *ret_block says which block (from 0). */
 enum uf2_fault uf2_check(const void *bytes, size_t len, struct uf2 *ret, size_t *ret_block);
 /* Whether anything in it is for that chip. */
-_Bool uf2_for_rp2040(const struct uf2 *uf2);
-_Bool uf2_for_rp2350(const struct uf2 *uf2);
+bool uf2_for_rp2040(const struct uf2 *uf2);
+bool uf2_for_rp2350(const struct uf2 *uf2);
 const char *uf2_fault_text(enum uf2_fault fault);
 const char *uf2_family_text(uint32_t family);
 

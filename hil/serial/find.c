@@ -108,6 +108,15 @@ static void visit_usb(struct search *search, const char *dir, const char *name)
 		search->n++;
 }
 
+/* As udev names it: a '!' of sysfs stands for a '/'. */
+static void device_path(const char *name, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "/dev/%.50s", name);
+	for (char *c = buf; *c != '\0'; c++)
+		if (*c == '!')
+			*c = '/';
+}
+
 /* The USB device that this folder of sysfs stands below. */
 static struct found *usb_above(struct search *search, char *path)
 {
@@ -145,7 +154,7 @@ static void visit_tty(struct search *search, const char *dir, const char *name)
 			memset(copy, 0, sizeof(*copy));
 		found = copy;
 	}
-	snprintf(found->path, sizeof(found->path), "/dev/%.50s", name);
+	device_path(name, found->path, sizeof(found->path));
 }
 
 static void visit_block(struct search *search, const char *dir, const char *name)
@@ -158,7 +167,7 @@ static void visit_block(struct search *search, const char *dir, const char *name
 	struct found *found = usb_above(search, real);
 	/* "sda1" rather than "sda", whichever comes first; and the first partition. */
 	char disk[sizeof(found->disk)];
-	snprintf(disk, sizeof(disk), "/dev/%.50s", name);
+	device_path(name, disk, sizeof(disk));
 	if (found == NULL)
 		return;
 	size_t now = strlen(found->disk), then = strlen(disk);

@@ -211,14 +211,16 @@ static int open_tty(const char *path, const struct serial_options *options, stru
 
 	if (access(path, F_OK) < 0)
 		return trouble_errno(trouble, path, errno);
-	if (!options->shared && serial_holders(path, NULL, 0) > 0)
-		return trouble_busy(trouble, path);
 	enum sp_return rc = sp_get_port_by_name(path, &sp);
 	if (rc != SP_OK) {
 		snprintf(trouble->text, sizeof(trouble->text), "%.100s is no serial port", path);
 		return -ENOTTY;
 	}
 	int error = 0;
+	if (!options->shared && serial_holders(path, NULL, 0) > 0) {
+		error = EBUSY;
+		goto free_sp;
+	}
 	rc = sp_open(sp, SP_MODE_READ_WRITE);
 	if (rc != SP_OK) {
 		error = sp_errno(rc);

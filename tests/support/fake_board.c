@@ -213,9 +213,9 @@ static const char *run_snippet(struct fake_board *board, const char *code)
 		return run_rename(board, a, b);
 	if (sscanf(code, "import os;os.remove('%130[^']'", a) == 1)
 		return run_remove(board, a);
-	if (strncmp(code, "import sys,os,machine,binascii\n", 31) == 0) {
+	if (strncmp(code, "import sys,machine,binascii\n", 28) == 0) {
 		say(board, "e66058388310322c\r\nmicropython\r\n1.25.0\r\nRaspberry Pi Pico W with "
-			   "RP2040\r\nv1.25.0 on 2025-04-15 (GNU 14.2.0 MinSizeRel)\r\n(name="
+			   "RP2040\r\n3.4.0; MicroPython v1.25.0 on 2025-04-15\r\n(name="
 			   "'micropython', version=(1, 25, 0, ''), _mpy=4870)\r\n");
 		return "";
 	}
