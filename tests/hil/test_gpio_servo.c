@@ -197,8 +197,9 @@ Test(gpio_servo, angles_and_widths)
 	cr_assert_float_eq(servo_angle(p, 2500 * US), 180, 1e-9);
 	cr_assert_eq(servo_width_ns(p, 90), 1500 * US);
 	cr_assert_eq(servo_width_ns(p, 180), 2500 * US);
-	for (double angle = -5; angle <= 185; angle += 0.5)
-		cr_assert_lt(fabs(servo_angle(p, servo_width_ns(p, angle)) - angle), 1e-4);
+	for (int half = -10; half <= 370; half++)
+		cr_assert_lt(fabs(servo_angle(p, servo_width_ns(p, half / 2.0)) - half / 2.0),
+			     1e-4);
 }
 
 Test(gpio_servo, parameters_are_checked)
