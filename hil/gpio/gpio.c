@@ -376,7 +376,7 @@ int gpio_find(const struct gpio *gpio, const char *chip, const char *line,
 	int rc = find_chip(gpio, chip, &info, fault);
 	if (rc == 0)
 		rc = chip_lines(gpio, &info, &lines, fault);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	rc = line_on(&info, lines, line, ret_line, fault);
 	free(lines);
