@@ -124,6 +124,18 @@ Test(gpio_servo, a_wrong_frequency)
 	cr_assert_eq(pulse(19 * MS - 1, 500 * US, 0, 0).flags & SERVO_WRONG, SERVO_PERIOD);
 }
 
+Test(gpio_servo, a_wide_tolerance_does_not_make_everything_a_multiple)
+{
+	struct servo_params p = servo_params_default;
+
+	p.period_ns_tolerance = 5 * MS;
+	cr_assert_eq(servo_init(&servo, &p), 0);
+	pulse(20 * MS, 500 * US, 0, 0);
+	cr_assert_eq(pulse(85 * MS, 500 * US, 0, 0).flags & SERVO_WRONG, SERVO_MISSING);
+	cr_assert_eq(pulse(86 * MS, 500 * US, 0, 0).flags & SERVO_WRONG,
+		     SERVO_MISSING | SERVO_PERIOD);
+}
+
 Test(gpio_servo, a_spike_is_no_new_width)
 {
 	pulse(20 * MS, 500 * US, 0, 0);

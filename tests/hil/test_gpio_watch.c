@@ -32,6 +32,7 @@ static size_t number_of(const struct watch_line *of)
 
 static void on_edges(struct watch_line *of, int64_t complete_ns)
 {
+	cr_assert_not_null(of->watch, "told of a line that is removed");
 	cr_assert_leq(complete_ns, loop.now_ns + 1000 * MS);
 	told[number_of(of)]++;
 	for (unsigned i = 0; number_of(of) == 0 && i < LINES; i++)
@@ -222,13 +223,16 @@ Test(gpio_watch, callbacks_may_remove_any_line)
 	/* Added last is served first: line 0 is served before 1, 2, 3 in one set, after them in the
 	 * other. */
 	static const unsigned orders[2][LINES] = { { 3, 2, 1, 0 }, { 0, 1, 2, 3 } };
-	for (size_t o = 0; o < 2; o++) {
+	for (size_t o = 0; o < 4; o++) {
 		for (size_t i = 0; i < LINES; i++)
-			add(orders[o][i], i % 2 == 0);
+			add(orders[o / 2][i], i % 2 == 0);
 		for (unsigned i = 0; i < LINES; i++)
 			gpio_fake_edge(&chip->line[i], watched[i].ring.start_ns + MS, true);
 		remove_when_told = 0xf;
-		run_for(50 * MS);
+		if (o % 2 == 0)
+			run_for(50 * MS); /* one line is ready */
+		else
+			edge_watch_read(&watch); /* all are read in one go */
 		cr_assert_null(watch.lines);
 		remove_when_told = 0;
 		for (unsigned i = 0; i < LINES; i++) {
@@ -237,6 +241,19 @@ Test(gpio_watch, callbacks_may_remove_any_line)
 			edge_ring_release(&watched[i].ring);
 		}
 	}
+}
+
+Test(gpio_watch, a_line_that_is_removed_does_not_fail_any_more)
+{
+	begin(2, 5 * MS);
+	add(0, false);
+	gpio_fake_edge(&chip->line[0], watched[0].ring.start_ns + MS, true);
+	gpio_fake_unplug(chip);
+	remove_when_told = 1;
+	run_for(50 * MS);
+	remove_when_told = 0;
+	cr_assert_eq(told[0], 1);
+	cr_assert_eq(failures, 0);
 }
 
 Test(gpio_watch, what_cannot_be_watched_is_refused)
