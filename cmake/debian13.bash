@@ -42,7 +42,9 @@ debian13_bootstrap() {
     local http_proxy=${http_proxy:-}
     [ -n "$http_proxy" ] || eval "$(apt-config shell http_proxy Acquire::http::Proxy 2>/dev/null)"
     export http_proxy
-    run debootstrap --variant=minbase --include="$(debian13_packages)" "$debian13_suite" "$1" "$2" ||
+    # It mounts in there: in a namespace of its own nothing stays mounted when it is interrupted.
+    run unshare --mount --pid --fork --kill-child \
+        debootstrap --variant=minbase --include="$(debian13_packages)" "$debian13_suite" "$1" "$2" ||
         return 1
     rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
     mkdir -p "$1/checkout" "$1/build"

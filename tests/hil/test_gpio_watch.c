@@ -114,7 +114,7 @@ static void on_feed(struct timer *timer, int64_t now_ns)
 
 Test(gpio_watch, pwm_wakes_it_less_than_60_times_a_second)
 {
-	begin(1, 0);
+	begin(2, 0); /* v1 would call what a busy machine makes gather here a full buffer */
 	for (unsigned i = 0; i < LINES; i++)
 		add(i, i > 0);
 	fed = 0;
@@ -127,7 +127,7 @@ Test(gpio_watch, pwm_wakes_it_less_than_60_times_a_second)
 	double wakeups = edge_watch_wakeups_per_s(&watch, loop.now_ns);
 	edge_watch_read(&watch);
 	cr_assert_eq(watched[0].ring.counts.edges, 200);
-	cr_assert_eq(watched[0].ring.counts.parity + watched[0].ring.counts.full, 0);
+	cr_assert_eq(watched[0].ring.counts.parity + watched[0].ring.counts.gaps, 0);
 	cr_assert_leq(wakeups, 60);
 	cr_assert_gt(wakeups, 1);
 	cr_assert_gt(watch.stats.cpu_ns, 0);
