@@ -9,6 +9,7 @@ declare -A packages=(
     [format]="clang-format"
     [lint]="clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-dev"
+    [debian13]="debootstrap"
 )
 
 has_header() { printf '#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1; }

@@ -1,5 +1,7 @@
 #include "emulator/fleet/config.h"
 
+#include "emulator/target/wire_framed.h"
+
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +229,11 @@ static const struct setting group_settings[] = {
 	  .min = 1,
 	  .max = 1024,
 	  .help = "moves that may wait; more are answered with an error" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = GROUP(options[WIRE_FRAMED]),
+	  .sub = &target_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 static const struct setting_table group_table = { .title = "one group of targets",

@@ -1,6 +1,7 @@
 #include "emulator/master/config.h"
 
 #include "emulator/base/units.h"
+#include "emulator/master/wire_framed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,11 @@ static const struct setting listener_settings[] = {
 	  .def = "per_message",
 	  .words = connection_words,
 	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 static const struct setting_table listener_table = { .title = "one more port of a master",
@@ -245,6 +251,11 @@ static const struct setting master_settings[] = {
 	  .def = "exit",
 	  .words = then_words,
 	  .help = "after the last round: end the run, or stay" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 const struct setting_table master_table = { .title = "a master",

@@ -65,7 +65,7 @@ static int chip_numbers(const char *dev, long *numbers, size_t *ret_count)
 	DIR *folder = opendir(dev);
 
 	if (folder == NULL)
-		return -errno;
+		return errno > 0 ? -errno : -EIO;
 	for (struct dirent *entry; count < CHIPS_MAX && (entry = readdir(folder)) != NULL;) {
 		long number = chip_number(entry->d_name);
 		if (number != NUMBER_NONE && entry->d_type != DT_LNK)
@@ -223,7 +223,7 @@ static int chip_lines(const struct gpio *gpio, struct gpio_chip_info *chip,
 		      struct gpio_line_info **ret_lines, struct gpio_fault *fault)
 {
 	struct gpio_line_info *lines = NULL;
-	void *handle;
+	void *handle = NULL;
 	int rc = ask_chip(gpio, chip, &handle);
 
 	if (rc < 0) {
@@ -248,7 +248,7 @@ static int chip_lines(const struct gpio *gpio, struct gpio_chip_info *chip,
 int gpio_lines(const struct gpio *gpio, const char *chip, struct gpio_chip_info *ret_chip,
 	       struct gpio_line_info **ret_lines, size_t *ret_count, struct gpio_fault *fault)
 {
-	struct gpio_chip_info info;
+	struct gpio_chip_info info = { 0 };
 	int rc = find_chip(gpio, chip, &info, fault);
 
 	if (rc == 0)
@@ -364,8 +364,8 @@ int gpio_find(const struct gpio *gpio, const char *chip, const char *line,
 	      struct gpio_chip_info *ret_chip, struct gpio_line_info *ret_line,
 	      struct gpio_fault *fault)
 {
-	struct gpio_chip_info info;
-	struct gpio_line_info *lines;
+	struct gpio_chip_info info = { 0 };
+	struct gpio_line_info *lines = NULL;
 
 	if (chip == NULL) {
 		if (number_of(line) == NUMBER_NONE)
@@ -376,7 +376,7 @@ int gpio_find(const struct gpio *gpio, const char *chip, const char *line,
 	int rc = find_chip(gpio, chip, &info, fault);
 	if (rc == 0)
 		rc = chip_lines(gpio, &info, &lines, fault);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	rc = line_on(&info, lines, line, ret_line, fault);
 	free(lines);

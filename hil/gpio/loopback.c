@@ -200,7 +200,9 @@ static int measure_latency(struct run *run, const struct loopback_params *params
 		rc = toggle(run);
 		if (rc == 0 && i % DRAIN_TOGGLES == 0)
 			rc = drain(run);
-		next_ns += params->spacing_ns + (int64_t)(jitter * (double)params->spacing_ns);
+		/* From this one on: after a preemption none may follow at once. */
+		next_ns = run->toggles[i].before_ns + params->spacing_ns +
+			  (int64_t)(jitter * (double)params->spacing_ns);
 		if (rc == 0)
 			rc = sleep_until(run, next_ns);
 	}

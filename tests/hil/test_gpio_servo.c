@@ -124,6 +124,18 @@ Test(gpio_servo, a_wrong_frequency)
 	cr_assert_eq(pulse(19 * MS - 1, 500 * US, 0, 0).flags & SERVO_WRONG, SERVO_PERIOD);
 }
 
+Test(gpio_servo, a_wide_tolerance_does_not_make_everything_a_multiple)
+{
+	struct servo_params p = servo_params_default;
+
+	p.period_ns_tolerance = 5 * MS;
+	cr_assert_eq(servo_init(&servo, &p), 0);
+	pulse(20 * MS, 500 * US, 0, 0);
+	cr_assert_eq(pulse(85 * MS, 500 * US, 0, 0).flags & SERVO_WRONG, SERVO_MISSING);
+	cr_assert_eq(pulse(86 * MS, 500 * US, 0, 0).flags & SERVO_WRONG,
+		     SERVO_MISSING | SERVO_PERIOD);
+}
+
 Test(gpio_servo, a_spike_is_no_new_width)
 {
 	pulse(20 * MS, 500 * US, 0, 0);
@@ -197,8 +209,9 @@ Test(gpio_servo, angles_and_widths)
 	cr_assert_float_eq(servo_angle(p, 2500 * US), 180, 1e-9);
 	cr_assert_eq(servo_width_ns(p, 90), 1500 * US);
 	cr_assert_eq(servo_width_ns(p, 180), 2500 * US);
-	for (double angle = -5; angle <= 185; angle += 0.5)
-		cr_assert_lt(fabs(servo_angle(p, servo_width_ns(p, angle)) - angle), 1e-4);
+	for (int half = -10; half <= 370; half++)
+		cr_assert_lt(fabs(servo_angle(p, servo_width_ns(p, half / 2.0)) - half / 2.0),
+			     1e-4);
 }
 
 Test(gpio_servo, parameters_are_checked)

@@ -83,7 +83,7 @@ static int fake_request(const char *path, unsigned offset, const struct gpio_req
 	snprintf(line->info.consumer, sizeof(line->info.consumer), "%s", request->consumer);
 	line->fds[0] = line->fds[1] = -1;
 	if (request->use == GPIO_EDGES)
-		must(pipe2(line->fds, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
+		must(pipe2(line->fds, O_CLOEXEC) == 0, "pipe2");
 	*ret_handle = line;
 	*ret_fd = line->fds[0];
 	return 0;
