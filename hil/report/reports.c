@@ -29,18 +29,12 @@ struct reports {
 
 #define OUT_FILES 5
 
-static void put_vcd(const struct record *record, FILE *out)
-{
-	/* Sorting the timeline changes nothing that anybody sees. */
-	vcd_put((struct record *)(uintptr_t)record, out);
-}
-
 static const struct {
 	const char *name;
 	void (*put)(const struct record *record, FILE *out);
 } files[OUT_FILES] = {
 	{ "report.html", html_put }, { "junit.xml", junit_put }, { "result.json", json_put },
-	{ "result.csv", csv_put },   { "run.vcd", put_vcd },
+	{ "result.csv", csv_put },   { "run.vcd", vcd_put },
 };
 
 /* ---- trouble: said once, kept, and the run goes on ---- */
@@ -225,9 +219,10 @@ static int write_files(struct reports *reports)
 {
 	int first = 0;
 
+	record_sort_events(reports->record);
 	for (int i = 0; i < OUT_FILES && reports->dir_fd >= 0; i++) {
 		struct document document = { reports->record, files[i].put };
-		if (files[i].put == put_vcd && reports->options.no_vcd)
+		if (files[i].put == vcd_put && reports->options.no_vcd)
 			continue;
 		int rc = folder_write(reports->dir_fd, files[i].name, put_document, &document);
 		if (rc < 0)

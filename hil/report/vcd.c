@@ -155,12 +155,11 @@ static void put_first_values(const struct record *record, FILE *out)
 	fputs("s tn\n$end\n", out);
 }
 
-void vcd_put(struct record *record, FILE *out)
+void vcd_put(const struct record *record, FILE *out)
 {
 	bool level[RECORD_CHANNELS_MAX] = { false };
 	int64_t base = record->run.start_ns, now = -1, end = run_span(record) / TICK_NS;
 
-	record_sort_events(record);
 	uint32_t n = record_event_count(record);
 	/* What came before the run: the axis begins with it. */
 	if (n > 0 && record_event_at(record, 0).t_ns < base)

@@ -18,7 +18,7 @@ void json_put(const struct record *record, FILE *out);
 /* One line a measurement, its hops in columns. */
 void csv_put(const struct record *record, FILE *out);
 void html_put(const struct record *record, FILE *out);
-/* Sorts the timeline. */
-void vcd_put(struct record *record, FILE *out);
+/* After record_sort_events(). */
+void vcd_put(const struct record *record, FILE *out);
 
 #endif
