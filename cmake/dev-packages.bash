@@ -5,6 +5,7 @@ declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev
         libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev libssl-dev"
     [test]="libcriterion-dev"
+    [benchvm]="linux-source flex bison bc make patch xz-utils libelf-dev util-linux"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
     [lint]="clang-tidy cppcheck shellcheck"
@@ -31,6 +32,11 @@ present() {
     libudev-dev) pkg-config --exists libudev ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
     libssl-dev) pkg-config --exists libcrypto ;;
+    # The package linux-source only names the newest of them.
+    linux-source) compgen -G '/usr/src/linux-source-*.tar.xz' ;;
+    libelf-dev) has_header libelf.h ;;
+    xz-utils) command -v xz ;;
+    util-linux) command -v setpriv && command -v setsid ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;

@@ -210,6 +210,16 @@ size_t vm_read(int fd, char *buf, size_t cap, int64_t quiet_ns)
 	return len;
 }
 
+size_t vm_read_so_much(int fd, char *buf, size_t cap, size_t wanted, int64_t timeout_ns)
+{
+	int64_t until = vm_now() + timeout_ns;
+	size_t len = 0;
+
+	while (len < wanted && vm_now() < until)
+		len += vm_read(fd, buf + len, cap - len, 10 * VM_MS);
+	return len + vm_read(fd, buf + len, cap - len, 10 * VM_MS);
+}
+
 bool vm_expect(int fd, const char *text, char *buf, size_t cap, int64_t timeout_ns)
 {
 	int64_t until = vm_now() + timeout_ns;
@@ -309,8 +319,8 @@ out:
 
 /* ---- the truth ---- */
 
-int64_t vm_truth(const char *path, unsigned board, const char *what, const char *with,
-		 int64_t from_ns)
+static int64_t find_truth(const char *path, unsigned board, const char *what, const char *with,
+			  int64_t from_ns)
 {
 	char line[512], start[64], name[64];
 	int64_t found = -1;
@@ -326,5 +336,16 @@ int64_t vm_truth(const char *path, unsigned board, const char *what, const char 
 			found = t_ns;
 	}
 	fclose(file);
+	return found;
+}
+
+int64_t vm_truth(const char *path, unsigned board, const char *what, const char *with,
+		 int64_t from_ns)
+{
+	int64_t found = -1, until = vm_now() + VM_S;
+
+	/* It is written down behind the deed: in real time a reader may be quicker. */
+	while ((found = find_truth(path, board, what, with, from_ns)) < 0 && vm_now() < until)
+		vm_sleep(VM_MS);
 	return found;
 }

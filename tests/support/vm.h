@@ -54,6 +54,8 @@ bool vm_serial_name(const char *serial, char *ret, size_t cap);
 void vm_write(int fd, const char *bytes, size_t len);
 /* Reads until nothing came for so long. Returns how many bytes; buf ends in NUL. */
 size_t vm_read(int fd, char *buf, size_t cap, int64_t quiet_ns);
+/* Reads until so much came, and a moment longer: what comes too much is seen. */
+size_t vm_read_so_much(int fd, char *buf, size_t cap, size_t wanted, int64_t timeout_ns);
 /* Reads until `text` came; false at the deadline. buf has all that was read. */
 bool vm_expect(int fd, const char *text, char *buf, size_t cap, int64_t timeout_ns);
 
@@ -73,7 +75,9 @@ bool vm_command(unsigned board, const char *type, const char *data, struct vm_an
 
 /* ---- the truth ---- */
 
-/* The first line at or after from_ns that has both texts; its t_ns, or -1. */
+/* The first line at or after from_ns that has both texts, waited for up to a second; its t_ns, or
+ * -1.
+ */
 int64_t vm_truth(const char *path, unsigned board, const char *what, const char *with,
 		 int64_t from_ns);
 
