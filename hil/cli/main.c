@@ -28,6 +28,8 @@ static const struct command commands[] = {
 	{ "get", cmd_get, "a file from a board" },
 	{ "reset", cmd_reset, "restart a board" },
 	{ "bootsel", cmd_bootsel, "put a board into its boot loader" },
+	{ "history", cmd_history, "earlier runs: list, show, trends, flaky, export, compare" },
+	{ "compare", cmd_compare, "two runs against each other: did it get slower?" },
 	{ "settings", cmd_settings, "all settings of benches and plans, as Markdown" },
 	{ NULL, NULL, NULL },
 };
