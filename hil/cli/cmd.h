@@ -16,8 +16,8 @@
 typedef int hil_command(int argc, char **argv);
 
 hil_command cmd_run, cmd_check, cmd_calibrate, cmd_doctor, cmd_list, cmd_lines, cmd_hold, cmd_watch,
-	cmd_repl, cmd_exec, cmd_put, cmd_get, cmd_reset, cmd_bootsel, cmd_history, cmd_compare,
-	cmd_settings;
+	cmd_repl, cmd_exec, cmd_put, cmd_get, cmd_reset, cmd_bootsel, cmd_flash, cmd_history,
+	cmd_compare, cmd_settings;
 
 /* "quintain-hil COMMAND: TEXT" and where help is, on stderr. Returns HIL_EXIT_USAGE. */
 int cmd_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

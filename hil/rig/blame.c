@@ -36,12 +36,16 @@ static size_t blame_answer(const struct station *station, char *buf, size_t cap)
 	char text[400];
 
 	if (!motion->ended)
-		snprintf(text, sizeof(text), "%s has not answered yet", name);
+		snprintf(text, sizeof(text), "%s has not answered", name);
 	else if (motion->outcome == MASTER_LOST)
 		snprintf(text, sizeof(text), "%s did not answer: %.100s", name, motion->why);
 	else if (motion->outcome == MASTER_FAILED && motion->answer_units > 0)
-		snprintf(text, sizeof(text), "%s answered wrongly (%.60s): %.110s", name,
-			 motion->why, motion->answer);
+		snprintf(text, sizeof(text), "%s answered wrongly (%.60s%s): %.70s", name,
+			 motion->why,
+			 !motion->answer_whole      ? ", cut off"
+			 : motion->answer_lines > 1 ? ", more than one line"
+						    : "",
+			 motion->answer);
 	else if (motion->outcome == MASTER_FAILED)
 		snprintf(text, sizeof(text), "%s could not be spoken to: %.100s%s", name,
 			 motion->why,

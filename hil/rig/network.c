@@ -129,6 +129,8 @@ static void answer_bytes(struct master_tap *tap, uint32_t number, enum range_wor
 	struct motion *motion = &station->motion;
 	if (motion->answer_units++ == 0)
 		console_print_safe(bytes, len, motion->answer, sizeof(motion->answer));
+	for (size_t i = 0; i < len; i++)
+		motion->answer_lines += bytes[i] == '\n';
 	motion->answer_whole = len > 0 && bytes[len - 1] == '\n';
 	record_event(rig->record, TIMELINE_RECEIVED, station->channel_wire, rig->loop->now_ns, 0,
 		     bytes, len);

@@ -44,7 +44,8 @@ struct motion {
 	char why[RIG_TEXT_MAX]; /* where it was not ok */
 	char answer[120];       /* what came first, made printable */
 	unsigned answer_units;
-	bool answer_whole;         /* what came ends a line */
+	bool answer_whole; /* what came ends a line */
+	unsigned answer_lines;
 	bool there_before;         /* the servo had the width that it asks for */
 	bool moved, done, reached; /* first frame, settled, limit switch */
 	bool falling, fallen, lying;
