@@ -3,12 +3,14 @@
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libedit-dev
-        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
+        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev libssl-dev"
     [test]="libcriterion-dev"
+    [benchvm]="linux-source flex bison bc make patch xz-utils libelf-dev util-linux"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
     [lint]="clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-dev"
+    [debian13]="debootstrap"
 )
 
 has_header() { printf '#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1; }
@@ -30,6 +32,12 @@ present() {
     libudev-dev) pkg-config --exists libudev ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
     libedit-dev) pkg-config --exists libedit ;;
+    libssl-dev) pkg-config --exists libcrypto ;;
+    # The package linux-source only names the newest of them.
+    linux-source) compgen -G '/usr/src/linux-source-*.tar.xz' ;;
+    libelf-dev) has_header libelf.h ;;
+    xz-utils) command -v xz ;;
+    util-linux) command -v setpriv && command -v setsid ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;
