@@ -175,7 +175,7 @@ static void quiet(struct board *board)
 void job_end(struct board *board, enum board_status status, const char *text)
 {
 	struct board_result result = { .status = status,
-				       .text = text != NULL ? text : board_status_text(status),
+				       .text = text,
 				       .output = board->output.bytes,
 				       .output_len = board->output.len,
 				       .output_lost = board->output.lost,
@@ -314,7 +314,7 @@ void board_free(struct board *board)
 void board_cancel(struct board *board)
 {
 	if (board->stage != STAGE_IDLE)
-		job_end(board, BOARD_CANCELLED, NULL);
+		job_end(board, BOARD_CANCELLED, board_status_text(BOARD_CANCELLED));
 }
 
 void board_close(struct board *board)

@@ -214,7 +214,9 @@ static void port_gone(void *owner, int error)
 			 strerror(error == 0 ? ECONNRESET : -error));
 		job_end(board, error == -ETIMEDOUT ? BOARD_TIMEOUT : BOARD_REFUSED, board->text);
 	} else {
-		job_end(board, BOARD_GONE, error == -ETIMEDOUT ? "the board takes no bytes" : NULL);
+		job_end(board, BOARD_GONE,
+			error == -ETIMEDOUT ? "the board takes no bytes"
+					    : board_status_text(BOARD_GONE));
 	}
 }
 
@@ -254,7 +256,7 @@ static void try_open(struct board *board, const char *path)
 		loop_timer(board->loop, &board->kick, RETRY_EVERY_NS);
 	else
 		job_end(board, later ? BOARD_ABSENT : BOARD_REFUSED,
-			later ? NULL : board->refusal.text);
+			later ? board_status_text(BOARD_ABSENT) : board->refusal.text);
 }
 
 static void port_found(struct hotplug_wait *wait, int error, const struct found *found)

@@ -122,7 +122,7 @@ Test(console, a_storm_is_bounded_and_counted)
 	stop();
 }
 
-static int lines_seen;
+static uint64_t lines_seen;
 
 static void on_line(void *owner, const struct console_line *line)
 {
