@@ -113,8 +113,9 @@ static void deadline_fired(struct timer *timer, int64_t now_ns)
 			 board->port_spec, within);
 	else
 		snprintf(board->text, sizeof(board->text), "%s within %s",
-			 board->stage == STAGE_LEAVE ? "asked to reset, it did not go"
-						     : "it did not happen",
+			 board->stage == STAGE_LEAVE  ? "asked to reset, it did not go"
+			 : board->stage == STAGE_DISK ? "it went, and did not come back in BOOTSEL"
+						      : "it did not happen",
 			 within);
 	job_end(board, board->stage == STAGE_SEEK ? BOARD_ABSENT : BOARD_TIMEOUT, board->text);
 }

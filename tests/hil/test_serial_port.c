@@ -270,7 +270,7 @@ static int listener, peer;
 
 static void open_tcp(const struct serial_options *options)
 {
-	struct sockaddr_in at;
+	struct sockaddr_in at = { .sin_port = 0 };
 	socklen_t len = sizeof(at);
 	char path[64];
 
