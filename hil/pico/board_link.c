@@ -240,7 +240,7 @@ static void try_open(struct board *board, const char *path)
 	if (rc == 0) {
 		struct found found;
 		struct find_match match = { .path = serial_port_path(board->port) };
-		if (serial_port_kind(board->port) == SERIAL_TTY && board->hotplug != NULL &&
+		if (serial_port_kind(board->port) != SERIAL_TCP && board->hotplug != NULL &&
 		    find_one(hotplug_sys(board->hotplug), &match, &found) == 0)
 			learn(board, &found);
 		board->stage = STAGE_OPEN;

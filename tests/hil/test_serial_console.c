@@ -263,6 +263,30 @@ Test(console, expects_that_touch_each_other)
 	stop();
 }
 
+static struct console_expect older = { .done = done };
+
+static void look_further_back(struct console_expect *expect, int error,
+			      const struct console_line *line, struct serial_span at)
+{
+	done(expect, error, line, at);
+	console_expect_text(console, &older, "x", 1, 100 * MS);
+}
+
+/* The earliest line wins, also over the one that is being looked at. */
+Test(console, begun_within_a_call)
+{
+	struct console_expect first = { .done = look_further_back };
+
+	start(8, 64);
+	FEED("x\n\n");
+	console_expect_text(console, &first, "x", 3, 100 * MS);
+	FEED("x\n");
+	expect_end(0, 3);
+	loop_run(&loop, loop.now_ns);
+	expect_end(0, 1);
+	stop();
+}
+
 Test(console, the_port_goes)
 {
 	start(8, 64);
