@@ -214,9 +214,9 @@ static void port_gone(void *owner, int error)
 			 strerror(error == 0 ? ECONNRESET : -error));
 		job_end(board, error == -ETIMEDOUT ? BOARD_TIMEOUT : BOARD_REFUSED, board->text);
 	} else {
-		job_end(board, BOARD_GONE,
-			error == -ETIMEDOUT ? "the board takes no bytes"
-					    : board_status_text(BOARD_GONE));
+		bool stuck = error == -ETIMEDOUT;
+		job_end(board, stuck ? BOARD_TIMEOUT : BOARD_GONE,
+			stuck ? "the board takes no bytes" : board_status_text(BOARD_GONE));
 	}
 }
 
