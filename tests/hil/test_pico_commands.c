@@ -3,6 +3,7 @@
  * against a board in another process.
  */
 #include "hil/pico/commands.h"
+#include "proto/json/json.h"
 #include "tests/support/fake_board.h"
 #include "tests/support/hil_bed.h"
 
@@ -209,7 +210,15 @@ Test(commands, reset)
 
 Test(commands, list)
 {
+	struct qn_fault fault;
+	char *line, *rest = out;
+
 	EXPECT(0, run(cmd_list, "list", "--all"));
+	EXPECT(0, run(cmd_list, "list", "--all", "--json"));
+	/* Whatever this machine has: a line each, each an object. */
+	while ((line = strsep(&rest, "\n")) != NULL && *line != '\0')
+		cr_expect_eq(qn_json_check(line, strlen(line), QN_JSON_STRICT, 0, &fault), QN_OK,
+			     "%s", line);
 }
 
 /* ---- a terminal ---- */
