@@ -3,7 +3,8 @@
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev"
-    [test]="libcriterion-dev"
+    [test]="libcriterion-dev openssl"
+    [certs]="openssl"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
     [lint]="clang-tidy cppcheck shellcheck"
