@@ -1,5 +1,7 @@
 #include "emulator/master/config.h"
 
+#include "emulator/master/wire_agent.h"
+
 #include "emulator/base/units.h"
 
 #include <stdio.h>
@@ -125,6 +127,11 @@ static const struct setting listener_settings[] = {
 	  .min = 0,
 	  .max = 65535,
 	  .help = "its TCP port; 0: its wire's, 8080 for http" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_AGENT]),
+	  .sub = &master_agent_table,
+	  .help = "with wire = \"agent\": who may come, pings, certificates" },
 	{ .name = "target_port",
 	  .kind = SETTING_INT,
 	  .offset = LISTENER(target_port),
@@ -164,6 +171,11 @@ static const struct setting master_settings[] = {
 	  .def = "snyper",
 	  .words = wire_names,
 	  .help = "what is spoken there" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_AGENT]),
+	  .sub = &master_agent_table,
+	  .help = "with wire = \"agent\": who may come, pings, certificates" },
 	{ .name = "listeners",
 	  .kind = SETTING_LIST,
 	  .offset = MASTER(listeners),

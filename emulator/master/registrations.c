@@ -59,8 +59,12 @@ static void leave(struct net_conn *conn, int error)
 
 void talk_close(struct net_conn *conn)
 {
-	if (talk_of(conn)->gone)
+	const struct talk *talk = talk_of(conn);
+
+	if (talk->gone)
 		return;
+	if (talk->linked && talk->listener->wire->farewell != NULL)
+		talk->listener->wire->farewell(conn);
 	net_close(conn);
 	leave(conn, 0);
 }

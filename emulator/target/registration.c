@@ -341,8 +341,11 @@ static void register_now(struct target *target)
 	}
 	if (fault_strikes(target, FAULT_REGISTER_FROM))
 		from.ip = target->faults->spec[FAULT_REGISTER_FROM]->ip;
-	int rc = net_connect(target_net(target), from, target->group->master, &register_handler,
-			     &conn);
+	const struct target_wire *wire = target->group->wire;
+	int rc = wire->connect != NULL
+			 ? wire->connect(target, from, &register_handler, &conn)
+			 : net_connect(target_net(target), from, target->group->master,
+				       &register_handler, &conn);
 	if (rc < 0) {
 		registration_failed(target, strerror(-rc));
 		return;

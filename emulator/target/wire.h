@@ -82,6 +82,7 @@ struct target_wire {
 	bool in_order;
 	/* Every move is answered twice: when it is queued, and (done) when it is over. */
 	bool answers_twice;
+	bool tls;          /* in real time: a simulation goes without, and the run says so */
 	size_t conn_bytes; /* 0: what struct served has in place suffices */
 
 	/* ---- a group's start and end; both may be NULL ---- */
@@ -94,6 +95,10 @@ struct target_wire {
 		      void *options);
 
 	/* ---- registering ---- */
+
+	/* Connects to its master: as net_connect(). NULL: net_connect() over run->net. */
+	int (*connect)(struct target *target, struct net_addr from,
+		       const struct net_handler *handler, struct net_conn **ret);
 
 	/* The connection is open: says who it is (name: what a fault says instead). Sends. */
 	void (*hello)(struct net_conn *conn, struct qn_text name);

@@ -2,6 +2,7 @@
 
 #include "emulator/base/rng.h"
 #include "emulator/target/faults.h"
+#include "emulator/target/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,7 +64,12 @@ static void put_dist(struct draft *draft, const char *name, uint64_t high_ms)
 
 static void put_fault(struct draft *draft)
 {
-	unsigned kind = (unsigned)below(draft, FAULT_KIND_COUNT);
+	unsigned kind;
+
+	/* Its targets have the range's own wire. */
+	do {
+		kind = (unsigned)below(draft, FAULT_KIND_COUNT);
+	} while (!target_wire_has_fault(target_wire(WIRE_SNYPER), (enum fault_kind)kind));
 	const struct fault_info *info = fault_info((enum fault_kind)kind);
 	bool every = one_in(draft, 3);
 
