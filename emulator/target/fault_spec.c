@@ -246,6 +246,8 @@ void fault_spec_check(struct settings *settings, struct fault_spec *spec)
 	if (strlen(spec->text) > FAULT_TEXT_MAX)
 		settings_error(settings, &spec->origin, "text", "expected at most %d bytes",
 			       FAULT_TEXT_MAX);
+	if (spec->kind == FAULT_UNKNOWN_T && spec->count > 127)
+		settings_error(settings, &spec->origin, "count", "expected at most 127");
 	if (spec->kind == FAULT_LENGTH_LIE && !is_length(spec->text))
 		settings_error(settings, &spec->origin, "text",
 			       "\"%s\" is no lie about a length; expected \"long\", \"short\", "

@@ -263,7 +263,11 @@ static void register_closed(struct net_conn *conn, int error)
 		target->faults->failed_meanwhile = true;
 		return;
 	}
-	registration_failed(target, error != 0 ? strerror(-error) : "closed without an answer");
+	const struct target_wire *wire = target->group->wire;
+	const char *why = "closed without an answer";
+	if (error != 0)
+		why = wire->why_closed != NULL ? wire->why_closed(target, error) : strerror(-error);
+	registration_failed(target, why);
 }
 
 static void register_expired(struct timer *timer, int64_t now_ns)

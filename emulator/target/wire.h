@@ -108,6 +108,8 @@ struct target_wire {
 	/* The peer sends no more; `rest` was left. NULL: it is no registration then. */
 	enum target_heard (*heard_end)(struct net_conn *conn, const char *rest, size_t len,
 				       const char **ret_why);
+	/* Within closed(): what the net knows about the error. NULL: what strerror() says. */
+	const char *(*why_closed)(const struct target *target, int error);
 	/* When to dial again after the `tries`th failure in a row, or (0) after the connection of a
 	 * registered one was lost, with error 0 in good order. NULL: as fleet.retry says. */
 	int64_t (*redial_ns)(const struct target *target, int error);

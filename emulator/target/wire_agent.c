@@ -227,6 +227,13 @@ static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t 
 	}
 }
 
+static const char *why_closed(const struct target *target, int error)
+{
+	const struct agent_run *run = run_of(target);
+
+	return run->tls != NULL ? net_tls_why(run->tls) : strerror(-error);
+}
+
 /*
  * As the original: after every failure twice as long, up to a limit; at once where it had been
  * registered, however the connection ended.
@@ -594,6 +601,7 @@ const struct target_wire target_wire_agent = {
 	.connect = dial,
 	.hello = hello,
 	.heard = heard,
+	.why_closed = why_closed,
 	.redial_ns = redial_ns,
 	.served = { .received = received, .ended = served_ended, .closed = served_closed },
 	.begin = begin,
