@@ -3,7 +3,7 @@
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev"
-    [test]="libcriterion-dev openssl"
+    [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
@@ -26,6 +26,7 @@ present() {
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
     libmpack-dev) has_header mpack.h ;;
+    python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
     libssl-dev) pkg-config --exists openssl ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;

@@ -232,6 +232,7 @@ static size_t below_received(struct net_conn *below, const char *bytes, size_t l
 	if (tc == NULL || tc->state == TLS_DEAD || tc->stalls)
 		return len;
 	struct net_tls *nt = tls_of_net(tc->conn.net);
+	tc->heard = true;
 	tc->feed = bytes;
 	tc->feed_len = len;
 	if (tc->state != TLS_SHAKING || shake(nt, tc))
@@ -249,6 +250,12 @@ static void below_ended(struct net_conn *below, const char *rest, size_t len)
 	(void)len;
 	if (tc == NULL || tc->state == TLS_DEAD)
 		return;
+	/* Who connects and leaves without a byte only looks whether somebody is there. */
+	if (tc->listener != NULL && !tc->heard) {
+		tls_close_below(tc, false);
+		tls_bury(tc);
+		return;
+	}
 	if (tc->state != TLS_OPEN && tc->state != TLS_ENDED) {
 		tls_fail(tc, -ECONNRESET, "the peer ended the connection within the handshake");
 		return;

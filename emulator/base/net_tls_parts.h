@@ -32,7 +32,7 @@ struct tls_conn {
 	struct loop_deferred deferred;
 	struct tls_conn *next, *prev;
 	uint8_t state;
-	bool stalls, joins;
+	bool stalls, joins, heard;
 };
 
 struct tls_listener {

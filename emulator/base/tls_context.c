@@ -13,15 +13,21 @@
 
 /* ---- reasons ---- */
 
+/* What the system said, if it said anything; else OpenSSL's last word. */
 static int complain(char *why, size_t cap, const char *what, const char *file)
 {
-	unsigned long error = ERR_peek_last_error();
-	const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+	const char *reason = NULL;
+	unsigned long error;
 
-	if (ERR_GET_LIB(error) == ERR_LIB_SYS || reason == NULL)
-		reason = errno != 0 ? strerror(errno) : "no reason given";
-	snprintf(why, cap, "%s%s%s: %s", what, file[0] != '\0' ? " " : "", file, reason);
-	ERR_clear_error();
+	while ((error = ERR_get_error()) != 0)
+		if (ERR_SYSTEM_ERROR(error)) {
+			reason = strerror(ERR_GET_REASON(error));
+			ERR_clear_error();
+		} else {
+			reason = ERR_reason_error_string(error);
+		}
+	snprintf(why, cap, "%s%s%s: %s", what, file[0] != '\0' ? " " : "", file,
+		 reason != NULL ? reason : "no reason given");
 	return -EINVAL;
 }
 
@@ -101,7 +107,6 @@ static int trust(SSL_CTX *ctx, const char *ca, int mode, char *why, size_t cap)
 {
 	if (ca == NULL)
 		return 0;
-	errno = 0;
 	if (SSL_CTX_load_verify_file(ctx, ca) != 1)
 		return complain(why, cap, "cannot read the CA's certificates from", ca);
 	SSL_CTX_set_verify(ctx, mode, NULL);
@@ -129,10 +134,8 @@ static int new_side(const SSL_METHOD *method, const char *ca, int mode, SSL_CTX 
 
 static int use_files(SSL_CTX *ctx, const struct tls_files *files, char *why, size_t cap)
 {
-	errno = 0;
 	if (SSL_CTX_use_certificate_chain_file(ctx, files->cert) != 1)
 		return complain(why, cap, "cannot read the certificate from", files->cert);
-	errno = 0;
 	if (SSL_CTX_use_PrivateKey_file(ctx, files->key, SSL_FILETYPE_PEM) != 1)
 		return complain(why, cap, "cannot read the key from", files->key);
 	return 0;

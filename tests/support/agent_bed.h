@@ -53,8 +53,8 @@ static inline bool text_is(struct qn_text text, const char *expected)
 	return text.len == strlen(expected) && memcmp(text.at, expected, text.len) == 0;
 }
 
-/* A fleet of agents that dial the test; group and agent: settings more. */
-static inline void agent_fleet(const char *group, const char *agent)
+/* A fleet of agents; group and agent: settings more. */
+static inline void agent_fleet_alone(const char *group, const char *agent)
 {
 	char config[4096];
 	int n = snprintf(config, sizeof(config),
@@ -69,8 +69,14 @@ static inline void agent_fleet(const char *group, const char *agent)
 
 	cr_assert(n > 0 && (size_t)n < sizeof(config));
 	e2e_file("agents.cfg", config);
-	bed.listener = peer_listen(e2e_ip(0, 1), e2e_port('P'));
 	bed.emu = EMU("run", "@D/agents.cfg", "--quiet", "--log", "/dev/stderr");
+}
+
+/* The same; the manager that they dial is the test. */
+static inline void agent_fleet(const char *group, const char *agent)
+{
+	bed.listener = peer_listen(e2e_ip(0, 1), e2e_port('P'));
+	agent_fleet_alone(group, agent);
 }
 
 static inline void agent_accept(void)

@@ -616,3 +616,15 @@ Test(net_tls, secrets_for_wireshark)
 	cr_expect_gt(info.st_size, 500);
 	cr_expect_eq(info.st_mode & 0777, 0600);
 }
+
+Test(net_tls, somebody_only_looks)
+{
+	both();
+	bed.tick_ns = NS_PER_MS;
+	int fd = plain_connect(bed.listener->local);
+	WAIT(&bed, bed.net->stats.open == 1);
+	close(fd);
+	WAIT(&bed, bed.net->stats.closed == 1);
+	cr_expect_eq(failures, 0, "%s", failed_why);
+	cr_expect_eq(net_tls_stats(bed.net)->handshakes_failed, 0);
+}
