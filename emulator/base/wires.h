@@ -13,7 +13,10 @@
 #include <stdint.h>
 
 /* Its constant, its name, the port on which its masters listen unless told otherwise. */
-#define WIRES(X) X(SNYPER, snyper, 8081) X(AGENT, agent, 7051)
+#define WIRES(X)                                                                                   \
+	X(SNYPER, snyper, 8081)                                                                    \
+	X(HTTP, http, 8080)                                                                        \
+	X(AGENT, agent, 7051)
 
 enum wire_id {
 #define X(constant, name, port) WIRE_##constant,

@@ -1,8 +1,8 @@
 #include "emulator/master/config.h"
 
-#include "emulator/master/wire_agent.h"
-
 #include "emulator/base/units.h"
+#include "emulator/master/wire_agent.h"
+#include "emulator/master/wire_http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +151,11 @@ static const struct setting listener_settings[] = {
 	  .def = "per_message",
 	  .words = connection_words,
 	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
 	{ .name = NULL },
 };
 static const struct setting_table listener_table = { .title = "one more port of a master",
@@ -171,6 +176,11 @@ static const struct setting master_settings[] = {
 	  .def = "snyper",
 	  .words = wire_names,
 	  .help = "what is spoken there" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
 	{ .name = "agent",
 	  .kind = SETTING_GROUP,
 	  .offset = MASTER(wire_options[WIRE_AGENT]),

@@ -113,6 +113,10 @@
 	  "its clock runs so many ppm too fast (or slow)")                                         \
 	X(CLOCK_JUMP, "clock_jump", CLOCK, FAULT_BY, NULL, 0, 0, 0,                                \
 	  "its clock jumps by this, every so often")                                               \
+	X(HTTP_STATUS, "http_status", MESSAGE, FAULT_COUNT, NULL, 500, 0, 0,                       \
+	  "another status in front of the answer")                                                 \
+	X(HTTP_LENGTH, "http_length", MESSAGE, FAULT_COUNT, NULL, 1, 0, 0,                         \
+	  "a Content-Length that is so many bytes too long")                                       \
 	X(TLS_STALL, "tls_stall", NETWORK, 0, NULL, 0, 0, 0,                                       \
 	  "connects, and never begins the handshake of TLS")                                       \
 	X(BAD_CERTIFICATE, "bad_certificate", NETWORK, FAULT_TEXT, NULL, 0, 0, 0,                  \
@@ -139,7 +143,8 @@ _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 /* Those that only some wires have, each by its `faults_own` (emulator/target/wire.h): none of the
  * others can be given them. */
 #define FAULTS_OF_WIRES                                                                            \
-	(FAULT_BIT(FAULT_TLS_STALL) | FAULT_BIT(FAULT_BAD_CERTIFICATE) |                           \
+	(FAULT_BIT(FAULT_HTTP_STATUS) | FAULT_BIT(FAULT_HTTP_LENGTH) |                             \
+	 FAULT_BIT(FAULT_TLS_STALL) | FAULT_BIT(FAULT_BAD_CERTIFICATE) |                           \
 	 FAULT_BIT(FAULT_TWO_IN_RECORD) | FAULT_BIT(FAULT_NO_PONG) |                               \
 	 FAULT_BIT(FAULT_WRONG_SECRET) | FAULT_BIT(FAULT_WRONG_VERSION) |                          \
 	 FAULT_BIT(FAULT_LENGTH_LIE) | FAULT_BIT(FAULT_UNKNOWN_T))
