@@ -1,7 +1,7 @@
 #include "emulator/fleet/config.h"
 
-#include "emulator/target/wire_http.h"
 #include "emulator/target/wire_agent.h"
+#include "emulator/target/wire_http.h"
 
 #include <netdb.h>
 #include <stdio.h>

@@ -63,6 +63,34 @@ Test(emu_agent, a_fleet_and_its_manager)
 	emu_expect_says(fleet, "event=answer");
 }
 
+/* As they stand, but for the ports and the folder of the certificates. */
+Test(emu_agent, the_shipped_configs)
+{
+	const char *source = getenv("QN_SOURCE_DIR");
+	char path[2][256], set[2][4][256];
+	static const char *const tls[] = { "master.agent.tls", "fleet.groups[0].agent.tls" };
+	static const char *const own[] = { "manager", "agent" };
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/configs/agent-%s.cfg",
+			 source != NULL ? source : ".", i == 0 ? "manager" : "fleet");
+		snprintf(set[i][0], 256, "%s.ca=%s", tls[i], certs_file("ca.pem"));
+		snprintf(set[i][1], 256, "%s.cert=%s/%s.pem", tls[i], certs_file("."), own[i]);
+		snprintf(set[i][2], 256, "%s.key=%s/%s.key", tls[i], certs_file("."), own[i]);
+		snprintf(set[i][3], 256, "%s.port=%s", i == 0 ? "master.listen" : "fleet.master",
+			 e2e_text("@P"));
+	}
+	bed.emu = EMU("run", path[0], "--json", "--set", set[0][0], "--set", set[0][1], "--set",
+		      set[0][2], "--set", set[0][3]);
+	emu_listens(bed.emu, 0x7f000001, e2e_port('P'));
+	struct process *fleet = EMU("run", path[1], "--set", set[1][0], "--set", set[1][1], "--set",
+				    set[1][2], "--set", set[1][3]);
+	emu_expect_code(bed.emu, 0);
+	emu_signal(fleet, SIGTERM);
+	emu_expect_code(fleet, 0);
+	cr_expect(strstr(emu_json(bed.emu), "\"sent\": 350, \"ok\": 350") != NULL);
+}
+
 /* ---- certificates ---- */
 
 Test(emu_agent, a_manager_of_another_name)
