@@ -69,16 +69,19 @@ static int tls_send(struct net_conn *conn, const char *bytes, size_t len)
 		return -EPIPE;
 	conn->net->stats.writes++;
 	conn->net->stats.bytes_out += len;
-	while (len > 0) {
-		size_t piece = len;
-		if (nt->options.record_len != NULL && !tc->joins)
-			piece = nt->options.record_len(bytes, len);
-		if (!send_piece(tc, bytes, piece))
-			return -EPROTO;
+	if (nt->options.record_len == NULL || tc->joins)
+		return send_piece(tc, bytes, len) ? 0 : -EPROTO;
+	bool ok = true;
+	nt->gathers = true;
+	while (ok && len > 0) {
+		size_t piece = nt->options.record_len(bytes, len);
+		ok = send_piece(tc, bytes, piece);
 		bytes += piece;
 		len -= piece;
 	}
-	return 0;
+	nt->gathers = false;
+	tls_flush(nt, tc);
+	return ok ? 0 : -EPROTO;
 }
 
 static void tls_close(struct net_conn *conn, bool reset)

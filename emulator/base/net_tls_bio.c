@@ -36,7 +36,7 @@ static int bio_write(BIO *bio, const char *bytes, size_t len, size_t *ret_len)
 	*ret_len = len;
 	if (tc->below == NULL)
 		return 1;
-	if (tc->state == TLS_SHAKING) {
+	if (tc->state == TLS_SHAKING || nt->gathers) {
 		if (len > sizeof(nt->out) - nt->out_len)
 			tls_flush(nt, tc);
 		if (len <= sizeof(nt->out)) {

@@ -54,6 +54,7 @@ struct net_tls {
 	struct tls_conn *open;
 	struct tls_listener *listening;
 	char why[160];
+	bool gathers; /* records of one unit leave in one write */
 	size_t out_len;
 	char out[TLS_FLIGHT_MAX];   /* a flight of the handshake, sent as one unit */
 	char plain[TLS_RECORD_MAX]; /* a record, opened */

@@ -38,6 +38,10 @@ struct agent_run {
 	/* While a command is served. */
 	const struct qn_agent_operation *operation;
 	struct qn_text token;
+	/* Its Response, as long as it has not left: where nothing can go wrong it leaves with the
+	 * answer, in one write; a record of its own it is in any case. */
+	size_t response_len;
+	char response[256];
 	char why[160];
 	char unit[UNIT_LONG_MAX + 4096];
 };
@@ -323,12 +327,28 @@ static bool will_change(const struct target *target, enum qn_agent_op op)
 /* What answers a command whatever becomes of it, and cannot be spoilt but by the network. */
 static void respond(struct net_conn *conn, const struct qn_agent_message *request)
 {
-	char unit[256];
-	size_t len = qn_agent_write_response(unit, sizeof(unit), request->id, true,
-					     (struct qn_text){ "\xc0", 1 });
+	struct target *target = served_of(conn)->target;
+	struct agent_run *run = run_of(target);
+	bool plain = target->faults == NULL ||
+		     (target->faults->active == 0 && served_of(conn)->held == NULL);
 
-	if (len > 0)
-		target_send(conn, unit, len);
+	run->response_len = qn_agent_write_response(run->response, sizeof(run->response),
+						    request->id, true,
+						    (struct qn_text){ "\xc0", 1 });
+	if (plain && run->response_len > 0)
+		return;
+	if (run->response_len > 0)
+		target_send(conn, run->response, run->response_len);
+	run->response_len = 0;
+}
+
+/* The Response that waits, in front of what answers the command at once. */
+static size_t put_response(const struct agent_run *run, char *unit, size_t cap)
+{
+	if (run->response_len > cap)
+		return SIZE_MAX;
+	memcpy(unit, run->response, run->response_len);
+	return run->response_len;
 }
 
 static void fail(struct net_conn *conn, const struct qn_agent_message *request, struct qn_text why)
@@ -346,14 +366,20 @@ static void report_broken(struct net_conn *conn, const struct qn_agent_command *
 			  struct qn_text why)
 {
 	struct agent_run *run = run_of(served_of(conn)->target);
-	size_t len = qn_agent_write_progress(run->unit, sizeof(run->unit), command->id, false,
-					     command->cmdtype);
+	size_t len = put_response(run, run->unit, sizeof(run->unit));
+	size_t first = qn_agent_write_progress(run->unit + len, sizeof(run->unit) - len,
+					       command->id, false, command->cmdtype);
+	size_t last = first == 0 ? 0
+				 : qn_agent_write_broken(run->unit + len + first,
+							 sizeof(run->unit) - len - first,
+							 command->id, command->cmdtype, why);
 
-	if (len > 0)
-		len += qn_agent_write_broken(run->unit + len, sizeof(run->unit) - len, command->id,
-					     command->cmdtype, why);
+	/* A name that is too long to be repeated is answered by the Response alone. */
+	if (last > 0 && len + first + last <= UNIT_LONG_MAX)
+		len += first + last;
+	run->response_len = 0;
 	target_bad_line(conn, "a command that cannot be run");
-	if (len > 0 && len <= UNIT_LONG_MAX && !served_of(conn)->gone)
+	if (len > 0 && !served_of(conn)->gone)
 		target_send(conn, run->unit, len);
 }
 
@@ -380,12 +406,16 @@ static void echo_at_length(struct net_conn *conn, const struct qn_agent_command 
 {
 	struct agent_run *run = run_of(served_of(conn)->target);
 	const struct qn_agent_outcome outcome = { .success = true };
-	size_t len = write_all(run->unit, UNIT_LONG_MAX, command->id, operation, &outcome);
+	size_t before = put_response(run, run->unit, UNIT_LONG_MAX);
+	size_t len = write_all(run->unit + before, UNIT_LONG_MAX - before, command->id, operation,
+			       &outcome);
 
-	if (len > 0)
-		target_send(conn, run->unit, len);
-	else
-		report_broken(conn, command, text_of("MemoryError: the echo would be too long"));
+	if (len > 0) {
+		run->response_len = 0;
+		target_send(conn, run->unit, before + len);
+		return;
+	}
+	report_broken(conn, command, text_of("MemoryError: the echo would be too long"));
 }
 
 /* Echoes up to this long leave as any answer does. */
@@ -419,6 +449,7 @@ static void serve_operation(struct net_conn *conn, const struct qn_agent_command
 	run->token = request.id;
 	target_serve(conn, &request);
 	run->operation = NULL;
+	run->response_len = 0;
 	run->token = (struct qn_text){ NULL, 0 };
 }
 
@@ -529,8 +560,8 @@ static size_t write_error(const struct target_answer *answer, enum qn_agent_op o
 	return last == 0 ? 0 : first + last;
 }
 
-static size_t write_answer(struct net_conn *conn, const struct target_answer *answer, char *unit,
-			   size_t cap)
+static size_t write_messages(struct net_conn *conn, const struct target_answer *answer, char *unit,
+			     size_t cap)
 {
 	const struct agent_run *run = run_of(served_of(conn)->target);
 	struct qn_text raw = answer->id.len > TOKEN_HEAD ? answer->id : run->token;
@@ -547,7 +578,8 @@ static size_t write_answer(struct net_conn *conn, const struct target_answer *an
 	struct qn_agent_operation operation = { .op = op, .condition = true };
 	struct qn_agent_outcome outcome = { .success = true, .output = text_of(output_of(answer)) };
 	if (answer->word == RANGE_PONG) {
-		if (run->operation != NULL && run->operation->op == op)
+		if (run->operation != NULL &&
+		    (run->operation->op == op || !run->operation->condition))
 			operation = *run->operation;
 		if (op == QN_AGENT_OP_NOOP)
 			outcome.output.len = 0;
@@ -564,6 +596,18 @@ static size_t write_answer(struct net_conn *conn, const struct target_answer *an
 				 : qn_agent_write_result(unit + first, cap - first, id, &operation,
 							 &outcome);
 	return last == 0 ? 0 : first + last;
+}
+
+static size_t write_answer(struct net_conn *conn, const struct target_answer *answer, char *unit,
+			   size_t cap)
+{
+	const struct agent_run *run = run_of(served_of(conn)->target);
+	size_t before = answer->done ? 0 : put_response(run, unit, cap);
+
+	if (before == SIZE_MAX)
+		return 0;
+	size_t len = write_messages(conn, answer, unit + before, cap - before);
+	return len == 0 ? 0 : before + len;
 }
 
 /* ---- faults ---- */

@@ -354,6 +354,9 @@ Test(emu_agent, commands_one_record_each)
 	agent_ask("target.Ping", NOTHING, (struct qn_text){ "\x81\xa2if\xc2", 5 });
 	agent_begins();
 	agent_finishes("Operation target.Ping succeeded:\nCondition not met");
+	agent_ask("target.LayDown", NOTHING, (struct qn_text){ "\x81\xa2if\xc2", 5 });
+	agent_begins();
+	agent_finishes("Operation target.LayDown succeeded:\nCondition not met");
 	agent_stop();
 }
 
