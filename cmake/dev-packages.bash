@@ -2,7 +2,8 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev
+        libedit-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
     [bench]="libjansson-dev libcjson-dev"
@@ -28,6 +29,11 @@ present() {
     libmpack-dev) has_header mpack.h ;;
     python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
     libssl-dev) pkg-config --exists openssl ;;
+    libgpiod-dev) pkg-config --exists libgpiod ;;
+    libserialport-dev) pkg-config --exists libserialport ;;
+    libudev-dev) pkg-config --exists libudev ;;
+    libsqlite3-dev) pkg-config --exists sqlite3 ;;
+    libedit-dev) pkg-config --exists libedit ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;

@@ -178,7 +178,7 @@ static int build_sockets(struct app *app)
 		.connections = connections,
 		.listeners = config->fleet.targets + MASTER_LISTENERS_MAX,
 		.buffer_bytes = config->fleet.present ? (size_t)config->fleet.buffer_bytes
-						      : 8u << 20
+						      : 32u << 20
 	};
 	return net_socket_new(&app->loop, &limits, &app->net);
 }
@@ -280,7 +280,7 @@ static void tell_without_tls(const struct app *app)
 		tls |= master_wire(master->listen.wire)->tls;
 	for (size_t i = 0; app->master != NULL && i < master->n_more; i++)
 		tls |= master_wire(master->more[i].wire)->tls;
-	if (tls && app->loop.simulated)
+	if (tls && app->loop.simulated && !app->options->quiet)
 		fprintf(stderr, "simulated: the wire \"agent\" goes without TLS\n");
 }
 

@@ -1,12 +1,14 @@
 #include "emulator/fleet/config.h"
 
 #include "emulator/target/wire_agent.h"
+#include "emulator/target/wire_framed.h"
 #include "emulator/target/wire_http.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -239,6 +241,11 @@ static const struct setting group_settings[] = {
 	  .min = 1,
 	  .max = 1024,
 	  .help = "moves that may wait; more are answered with an error" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = GROUP(options[WIRE_FRAMED]),
+	  .sub = &target_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 static const struct setting_table group_table = { .title = "one group of targets",
@@ -384,6 +391,11 @@ struct net_addr host_resolve(struct settings *settings, const struct setting_ori
 
 	if (net_ip_parse(host->host, strlen(host->host), &addr.ip))
 		return addr;
+	/* RFC 6761, 6.3: loopback everywhere, also where nothing resolves names. */
+	if (strcasecmp(host->host, "localhost") == 0) {
+		addr.ip = INADDR_LOOPBACK;
+		return addr;
+	}
 	if (getaddrinfo(host->host, NULL, &hints, &found) != 0) {
 		settings_error(settings, origin, setting,
 			       "\"%s\" is no IPv4 address and no name that resolves to one",

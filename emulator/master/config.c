@@ -2,6 +2,7 @@
 
 #include "emulator/base/units.h"
 #include "emulator/master/wire_agent.h"
+#include "emulator/master/wire_framed.h"
 #include "emulator/master/wire_http.h"
 
 #include <stdio.h>
@@ -156,6 +157,11 @@ static const struct setting listener_settings[] = {
 	  .offset = LISTENER(options[WIRE_HTTP]),
 	  .sub = &master_http_table,
 	  .help = "with wire = \"http\"" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 static const struct setting_table listener_table = { .title = "one more port of a master",
@@ -267,6 +273,11 @@ static const struct setting master_settings[] = {
 	  .def = "exit",
 	  .words = then_words,
 	  .help = "after the last round: end the run, or stay" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 const struct setting_table master_table = { .title = "a master",
@@ -384,7 +395,8 @@ void master_config_check(struct settings *settings, struct master_config *config
 		.forget_failed = config->forget_failed,
 		.connect_timeout_ns = config->connect_timeout_ns,
 		.answer_timeout_ns = config->answer_timeout_ns,
-		.limits = { (uint32_t)config->targets_max, (uint32_t)config->concurrency },
+		.limits = { .targets = (uint32_t)config->targets_max,
+			    .concurrency = (uint32_t)config->concurrency },
 		.seed = seed,
 	};
 }

@@ -107,6 +107,10 @@ struct master_wire {
 	void (*farewell)(struct net_conn *conn);
 	/* A linked connection is about to go. May be NULL. */
 	void (*end)(struct net_conn *conn);
+	/* Any accepted connection is about to go, linked or not. May be NULL. */
+	void (*gone)(struct net_conn *conn);
+	/* Whoever connects may stay without registering: others than targets use this port too. */
+	bool guests;
 
 	/* ---- the asking side ---- */
 

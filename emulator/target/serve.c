@@ -263,6 +263,7 @@ static void link_conn(struct net_conn *conn)
 		served_of(target->serving)->prev = conn;
 	target->serving = conn;
 	target->connections++;
+	conn->soon = target;
 }
 
 static void unlink_conn(struct net_conn *conn)
