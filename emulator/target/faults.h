@@ -112,7 +112,11 @@
 	X(CLOCK_DRIFT, "clock_drift", CLOCK, FAULT_FACTOR, NULL, 0, 0, 50,                         \
 	  "its clock runs so many ppm too fast (or slow)")                                         \
 	X(CLOCK_JUMP, "clock_jump", CLOCK, FAULT_BY, NULL, 0, 0, 0,                                \
-	  "its clock jumps by this, every so often")
+	  "its clock jumps by this, every so often")                                               \
+	X(HTTP_STATUS, "http_status", MESSAGE, FAULT_COUNT, NULL, 500, 0, 0,                       \
+	  "another status in front of the answer")                                                 \
+	X(HTTP_LENGTH, "http_length", MESSAGE, FAULT_COUNT, NULL, 1, 0, 0,                         \
+	  "a Content-Length that is so many bytes too long")
 
 enum fault_kind {
 #define X(kind, name, category, params, time, count, bytes, factor, help) FAULT_##kind,
@@ -122,6 +126,10 @@ enum fault_kind {
 };
 _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 #define FAULT_BIT(kind) (UINT64_C(1) << (kind))
+
+/* Those that only some wires have, each by its `faults_own` (emulator/target/wire.h): none of the
+ * others can be given them. */
+#define FAULTS_OF_WIRES (FAULT_BIT(FAULT_HTTP_STATUS) | FAULT_BIT(FAULT_HTTP_LENGTH))
 
 enum fault_category {
 	FAULT_CATEGORY_NETWORK,
@@ -164,12 +172,17 @@ struct fault_spec {
 extern const struct setting_table fault_table;
 /* Fills in the kind's defaults; refuses parameters that the kind does not take. */
 void fault_spec_check(struct settings *settings, struct fault_spec *spec);
+struct target_wire;
+/* Refuses a kind that makes no sense on that wire. */
+void fault_spec_check_wire(struct settings *settings, const struct fault_spec *spec,
+			   const struct target_wire *wire);
 /* "delay, time normal(200ms, 50ms), probability 0.3, for 30s". Returns buf. */
 const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap);
 
 struct target;
 
-/* Arms it (anew, if it had it). False where there is no room for another target's faults. */
+/* Arms it (anew, if it had it). False where there is no room for another target's faults. A kind
+ * that makes no sense on the target's wire changes nothing. */
 bool target_fault_on(struct target *target, const struct fault_spec *spec);
 void target_fault_off(struct target *target, enum fault_kind kind);
 /* In effect right now? */
