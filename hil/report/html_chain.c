@@ -56,7 +56,7 @@ static int64_t axis_end(const struct record *record, const struct series_set *se
 			continue;
 		if (whole(series) > end)
 			end = whole(series);
-		if (series->limit.has_max && series->limit.max > end)
+		if (series->of_chain && series->limit.has_max && series->limit.max > end)
 			end = series->limit.max;
 	}
 	return end + end / 50;
@@ -69,15 +69,27 @@ static double percent(int64_t at, int64_t end)
 	return p < 0 ? 0 : p > 100 ? 100 : p;
 }
 
-/* "stand_up: due to servo" under the heading "stand_up" */
-static const char *short_name(const char *name)
+/* "stand_up: due to servo", "stand_up.servo" under the heading "stand_up" */
+static const char *short_name(const char *name, const char *command)
 {
-	const char *colon = strstr(name, ": ");
+	size_t len = strlen(command);
 
-	return colon != NULL ? colon + 2 : name;
+	if (strncmp(name, command, len) == 0 && (name[len] == '.' || name[len] == ':'))
+		name += len + 1;
+	return name + strspn(name, " ");
 }
 
-/* Limits of all measurements that begin where the chain begins: the axis begins there too. */
+/* How far behind the beginning of its bar a measurement's own beginning lies. */
+static int64_t begins_at(const struct series *series)
+{
+	int64_t at = 0;
+
+	for (unsigned h = 0; h < series->hop_count && series->hops[h].from != series->from; h++)
+		at += series->hops[h].median_ns;
+	return at;
+}
+
+/* Limits of all measurements that begin, as far as one can see, where the bars begin. */
 static void each_limit(const struct record *record, const struct series_set *set,
 		       const char *command, int64_t end, bool label, FILE *out)
 {
@@ -88,7 +100,8 @@ static void each_limit(const struct record *record, const struct series_set *set
 		const struct series *series = &set->series[i];
 		bool known = false;
 		if (!same_command(record, series, command) || !series->limit.has_max ||
-		    series->limit.without_frame)
+		    series->limit.without_frame || !series->of_chain ||
+		    begins_at(series) * 100 > end)
 			continue;
 		for (unsigned k = 0; k < n; k++)
 			known = known || done[k] == series->limit.max;
@@ -104,7 +117,7 @@ static void each_limit(const struct record *record, const struct series_set *set
 			at > 93 ? " edge" : "", at);
 		html_value(out, UNIT_NS, series->limit.max);
 		fputs("<small>", out);
-		markup_put(out, short_name(series->name));
+		markup_put(out, short_name(series->name, command));
 		fputs("</small></span>", out);
 	}
 }
