@@ -43,6 +43,12 @@ int history_result(struct history *history, int code, const char *what)
 	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
 		return 0;
 	int rc = as_errno(history, code);
+	/* A generic error has its reason in the message alone: "no such column: ..." */
+	if ((code & 0xff) == SQLITE_ERROR) {
+		snprintf(history->error, sizeof(history->error), "%s: %s", what,
+			 sqlite3_errmsg(history->db));
+		return rc;
+	}
 	snprintf(history->error, sizeof(history->error), "%s: %s%s%s", what, sqlite3_errstr(code),
 		 rc == -EIO ? "" : ": ", rc == -EIO ? "" : strerror(-rc));
 	return rc;
