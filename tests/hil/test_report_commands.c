@@ -36,9 +36,12 @@ static void store(unsigned seed, int64_t slower_ns, bool ended)
 	record_release(&record);
 }
 
+/* In memory where there is such a place: hundreds of commits wait for no disk there. */
 static void set_up(void)
 {
-	results_dir_make(&dir);
+	strcpy(dir.path,
+	       access("/dev/shm", W_OK) == 0 ? "/dev/shm/quintain-XXXXXX" : "/tmp/quintain-XXXXXX");
+	cr_assert(mkdtemp(dir.path) != NULL);
 	snprintf(path, sizeof(path), "%s/history.db", dir.path);
 	snprintf(out_path, sizeof(out_path), "%s/said", dir.path);
 	store(1, 0, true);
