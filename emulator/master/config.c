@@ -1,6 +1,9 @@
 #include "emulator/master/config.h"
 
 #include "emulator/base/units.h"
+#include "emulator/master/wire_agent.h"
+#include "emulator/master/wire_framed.h"
+#include "emulator/master/wire_http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +128,11 @@ static const struct setting listener_settings[] = {
 	  .min = 0,
 	  .max = 65535,
 	  .help = "its TCP port; 0: its wire's, 8080 for http" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_AGENT]),
+	  .sub = &master_agent_table,
+	  .help = "with wire = \"agent\": who may come, pings, certificates" },
 	{ .name = "target_port",
 	  .kind = SETTING_INT,
 	  .offset = LISTENER(target_port),
@@ -144,6 +152,16 @@ static const struct setting listener_settings[] = {
 	  .def = "per_message",
 	  .words = connection_words,
 	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 static const struct setting_table listener_table = { .title = "one more port of a master",
@@ -164,6 +182,16 @@ static const struct setting master_settings[] = {
 	  .def = "snyper",
 	  .words = wire_names,
 	  .help = "what is spoken there" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_AGENT]),
+	  .sub = &master_agent_table,
+	  .help = "with wire = \"agent\": who may come, pings, certificates" },
 	{ .name = "listeners",
 	  .kind = SETTING_LIST,
 	  .offset = MASTER(listeners),
@@ -245,6 +273,11 @@ static const struct setting master_settings[] = {
 	  .def = "exit",
 	  .words = then_words,
 	  .help = "after the last round: end the run, or stay" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = NULL },
 };
 const struct setting_table master_table = { .title = "a master",

@@ -39,6 +39,8 @@ static void leave(struct net_conn *conn, int error)
 	struct talk *talk = talk_of(conn);
 	struct master *master = talk->listener->master;
 
+	if (talk->listener->wire->gone != NULL)
+		talk->listener->wire->gone(conn);
 	if (!talk->linked) {
 		master->registering--;
 		talk_release(conn);
@@ -59,8 +61,12 @@ static void leave(struct net_conn *conn, int error)
 
 void talk_close(struct net_conn *conn)
 {
-	if (talk_of(conn)->gone)
+	const struct talk *talk = talk_of(conn);
+
+	if (talk->gone)
 		return;
+	if (talk->linked && talk->listener->wire->farewell != NULL)
+		talk->listener->wire->farewell(conn);
 	net_close(conn);
 	leave(conn, 0);
 }
@@ -72,7 +78,9 @@ void talk_closed(struct net_conn *conn, int error)
 
 void master_alive(struct net_conn *conn)
 {
-	if (!talk_of(conn)->linked)
+	const struct talk *talk = talk_of(conn);
+
+	if (!talk->linked && !talk->listener->wire->guests)
 		loop_timer(conn->net->loop, &conn->timer, IDLE_LIMIT_NS);
 }
 
@@ -102,7 +110,7 @@ bool registration_accept(struct net_listener *net_listener, struct net_conn *con
 	master->registering++;
 	conn->handler = &listener->wire->accepted;
 	conn->timer.fire = idle;
-	loop_timer(master->loop, &conn->timer, IDLE_LIMIT_NS);
+	master_alive(conn);
 	if (listener->wire->begin != NULL)
 		listener->wire->begin(conn);
 	return true;
@@ -130,10 +138,11 @@ struct remote *master_enter(struct net_conn *conn, const char *id, size_t len, c
 		return NULL;
 	}
 	struct remote *remote = &master->remotes[number];
+	/* It has booted or moved, as a rule: what is open to it is stale. What was under way there
+	 * fails, which may end a round, and that may forget it: so this comes first. */
+	commands_drop_kept(master, remote);
 	if (!remote->known)
 		master->known++;
-	/* It has booted or moved, as a rule: what is open to it is stale. */
-	commands_drop_kept(master, remote);
 	remote->known = true;
 	remote->ever_registered = true;
 	/* Registering again overwrites the address: the source of this very connection. */
