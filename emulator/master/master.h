@@ -116,6 +116,8 @@ int master_command(struct master *master, uint32_t number, enum range_word comma
 uint32_t master_forget_failed(struct master *master);
 void master_forget(struct master *master, uint32_t number);
 
+/* Forgets what was measured of commands so far; of those under way nothing may be. */
+void master_reset_stats(struct master *master);
 const struct master_totals *master_totals(const struct master *master);
 /* Of ping, stand_up, lay_down, activate. */
 const struct master_command_stats *master_stats(const struct master *master,
