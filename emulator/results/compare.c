@@ -66,9 +66,9 @@ int compare_better(const struct compare *compare, enum compare_measure measure)
 double compare_ratio(const struct compare *compare, enum compare_measure measure)
 {
 	double a = compare->wire[0].value[measure], b = compare->wire[1].value[measure];
-	double ratio = a < b ? b / a : a / b;
+	double low = a < b ? a : b, high = a < b ? b : a;
 
-	return isfinite(ratio) ? ratio : 1;
+	return low == high ? 1 : low > 0 ? high / low : INFINITY;
 }
 
 static unsigned count_better(const struct compare *compare, int wire)
@@ -90,6 +90,18 @@ static void put_value(double value, const char *unit, FILE *out)
 		fprintf(out, "  %12.*f %-2s", value < 10 ? 2 : value < 1000 ? 1 : 0, value, unit);
 }
 
+static void put_better(const struct compare *compare, enum compare_measure m, int better,
+		       bool colour, FILE *out)
+{
+	double ratio = compare_ratio(compare, m);
+
+	fprintf(out, "   %s%s%s is ", colour ? "\033[1m" : "", compare->wire[better].name,
+		colour ? "\033[0m" : "");
+	if (isfinite(ratio))
+		fprintf(out, "%.2f times ", ratio);
+	fputs("better\n", out); /* than a wire that needs some where this one needs none */
+}
+
 /* In a terminal µ is one column and two bytes: padded by hand. */
 static void put_row(const struct compare *compare, enum compare_measure m, bool colour, FILE *out)
 {
@@ -105,9 +117,7 @@ static void put_row(const struct compare *compare, enum compare_measure m, bool 
 	else if (better < 0)
 		fputs("   no clear difference\n", out);
 	else
-		fprintf(out, "   %s%s%s is %.2f times better\n", colour ? "\033[1m" : "",
-			compare->wire[better].name, colour ? "\033[0m" : "",
-			compare_ratio(compare, m));
+		put_better(compare, m, better, colour, out);
 }
 
 static void put_sums(const struct compare *compare, FILE *out)
@@ -166,8 +176,12 @@ static void put_measure(const struct compare *compare, enum compare_measure m, F
 	if (better < 0)
 		fputs("\"better\": null}", out);
 	else
-		fprintf(out, "\"better\": \"%s\", \"ratio\": %.3f}", compare->wire[better].name,
-			compare_ratio(compare, m));
+		fprintf(out, "\"better\": \"%s\", \"ratio\": ", compare->wire[better].name);
+	if (better >= 0) {
+		double ratio = compare_ratio(compare, m);
+		put_number(isfinite(ratio) ? ratio : NAN, out);
+		fputs("}", out);
+	}
 }
 
 void compare_json(const struct compare *compare, FILE *out)

@@ -52,9 +52,11 @@ static void put_table(const struct compare *compare, FILE *out)
 			put_value(&compare->wire[i], m, better == i, out);
 		if (better < 0)
 			fputs("<td>no clear difference</td></tr>\n", out);
-		else
+		else if (isfinite(compare_ratio(compare, (enum compare_measure)m)))
 			fprintf(out, "<td>%s, %.2f times</td></tr>\n", compare->wire[better].name,
 				compare_ratio(compare, (enum compare_measure)m));
+		else
+			fprintf(out, "<td>%s</td></tr>\n", compare->wire[better].name);
 	}
 	fputs("</tbody>\n</table></div>\n</section>\n", out);
 }

@@ -38,10 +38,17 @@ void target_become(struct target *target, enum target_state state)
 
 /* ---- in service ---- */
 
+static void stop_everything(struct target *target);
+
 void target_give_up(struct target *target, const char *why)
 {
 	target_say(target, EVENT_GAVE_UP, why);
-	if (target->registered) {
+	if (target_in_service(target)) {
+		/* Of a wire that stays: it cannot dial again, and may be in the middle of a move. */
+		stop_everything(target);
+		target->registered = false;
+		target->env->totals.lost++;
+	} else if (target->registered) {
 		target->registered = false;
 		target->env->totals.registered--;
 		target->env->totals.lost++;

@@ -61,6 +61,8 @@ Test(compare, what_is_no_difference, .init = begin)
 	cr_expect_eq(compare_better(&compare, COMPARE_BYTES), -1, "under a hundredth");
 	set_all(100, NAN);
 	cr_expect_eq(compare_better(&compare, COMPARE_BYTES), -1, "not known");
+	set_all(1000, 0);
+	cr_expect_eq(compare_better(&compare, COMPARE_CONNECTIONS), 1, "none is less than some");
 	set_all(0, 0);
 	cr_expect_eq(compare_better(&compare, COMPARE_BYTES), -1);
 	cr_expect_float_eq(compare_ratio(&compare, COMPARE_BYTES), 1, 1e-9);
