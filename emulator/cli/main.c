@@ -1,4 +1,5 @@
 #include "emulator/cli/compare.h"
+#include "emulator/console/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@ static const char help[] =
 	"       quintain-emu check CONFIG [--set ...] check a config and say what it means\n"
 	"       quintain-emu compare CONFIG [options] the same fleet over two wires, side by side\n"
 	"       quintain-emu settings                 all settings, as Markdown\n"
+	"       quintain-emu console framed://HOST:PORT   talk to a server of that wire\n"
 	"\n"
 	"options of run:\n"
 	"  --set PATH=VALUE   override a setting (repeatable), e.g. --set fleet.ramp=50\n"
@@ -93,7 +95,8 @@ static int compare(struct compare_options *options)
 static int dispatch(const char *command, struct app_options *options,
 		    struct compare_options *compared)
 {
-	static const char *const commands[] = { "run", "check", "compare", "settings", NULL };
+	static const char *const commands[] = { "run",      "check",   "compare",
+						"settings", "console", NULL };
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
@@ -180,6 +183,8 @@ int main(int argc, char **argv)
 
 	if (!hold_standard_descriptors())
 		return EXIT_ENVIRONMENT;
+	if (argc > 1 && strcmp(argv[1], "console") == 0)
+		return checked_output(console_main(argc - 1, argv + 1));
 	options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
 	if (options.overrides == NULL)
 		return EXIT_ENVIRONMENT;

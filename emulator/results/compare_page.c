@@ -1,4 +1,5 @@
-#include "emulator/results/chart.h"
+#include "emulator/base/chart.h"
+#include "emulator/base/page.h"
 #include "emulator/results/compare.h"
 #include "emulator/results/report.h"
 
@@ -193,14 +194,7 @@ static void put_header(const struct compare *compare, FILE *out)
 
 void compare_page(const struct compare *compare, FILE *out)
 {
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-	      "<meta http-equiv=\"Content-Security-Policy\" "
-	      "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
-	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-	      "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>",
-	      out);
-	markup_put(out, compare->title);
-	fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", report_style);
+	page_begin(out, compare->title, report_style);
 	put_header(compare, out);
 	fputs("<main>\n", out);
 	put_table(compare, out);
@@ -209,5 +203,6 @@ void compare_page(const struct compare *compare, FILE *out)
 		if (compare->passes > 1)
 			put_passes(compare, out);
 	}
-	fputs("</main>\n</body>\n</html>\n", out);
+	fputs("</main>\n", out);
+	page_end(out);
 }

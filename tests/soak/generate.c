@@ -1,6 +1,7 @@
 #include "tests/soak/generate.h"
 
 #include "emulator/base/rng.h"
+#include "emulator/target/faults.h"
 #include "emulator/target/wire.h"
 
 #include <stdarg.h>
@@ -12,7 +13,7 @@ struct draft {
 	char *text;
 	size_t len, cap;
 	uint32_t groups, targets;
-	enum wire_id wire; /* of the group under way; in the timeline, of the last */
+	enum wire_id wire; /* all of a range speak it */
 	struct generated *about;
 };
 
@@ -81,9 +82,8 @@ static void put_fault(struct draft *draft)
 		put(draft, "for = \"%llums\"; ", (unsigned long long)below(draft, 6000) + 1);
 	if ((info->params & FAULT_TIME) && one_in(draft, 2))
 		put_dist(draft, "time", 3000);
-	if (kind == FAULT_HTTP_STATUS)
-		put(draft, "count = %llu; ", (unsigned long long)below(draft, 500) + 100);
-	else if ((info->params & FAULT_COUNT) && one_in(draft, 2))
+	/* A count that is a status has limits of its own. */
+	if ((info->params & FAULT_COUNT) && kind != FAULT_HTTP_STATUS && one_in(draft, 2))
 		put(draft, "count = %llu; ", (unsigned long long)below(draft, 60) + 1);
 	if ((info->params & FAULT_BYTES) && one_in(draft, 2))
 		put(draft, "bytes = %llu; ", (unsigned long long)below(draft, 5000) + 1);
@@ -126,13 +126,12 @@ static void put_selector(struct draft *draft, bool names_only)
 static void put_group(struct draft *draft, uint32_t number)
 {
 	static const char *const profiles[] = { "pico", "unix", "cpython", "strict" };
-	static const enum wire_id wires[] = { WIRE_SNYPER, WIRE_SNYPER, WIRE_HTTP, WIRE_FRAMED };
 	uint64_t count = below(draft, 40) + 1;
+	enum wire_id range = draft->wire;
 
-	draft->wire = PICK(draft, wires);
-	/* A broadcast is heard by all, and an answer found by its word. */
-	if (draft->wire == WIRE_FRAMED)
-		draft->about->names_are_true = false;
+	/* As a range that migrates; never all: the timeline's faults are those of its own wire. */
+	if (range == WIRE_SNYPER && number > 0 && one_in(draft, 3))
+		draft->wire = WIRE_HTTP;
 	draft->targets += (uint32_t)count;
 	put(draft, "    { label = \"w%u\"; name = \"g%u_%%d\"; count = %llu; profile = \"%s\"; ",
 	    number, number, (unsigned long long)count, PICK(draft, profiles));
@@ -147,10 +146,7 @@ static void put_group(struct draft *draft, uint32_t number)
 	put_dist(draft, "fall", 900);
 	put(draft, "hit = { probability = 0.%llu; ", (unsigned long long)below(draft, 10));
 	put_dist(draft, "after", 3000);
-	put(draft, "%s}; ",
-	    !one_in(draft, 4)                              ? ""
-	    : target_wire(draft->wire)->report_hit != NULL ? "report = \"wire\"; "
-							   : "report = \"http\"; ");
+	put(draft, "%s}; ", one_in(draft, 4) ? "report = \"http\"; " : "");
 	if (one_in(draft, 2))
 		put(draft, "tags = ( \"odd\" ); ");
 	if (one_in(draft, 3))
@@ -161,6 +157,7 @@ static void put_group(struct draft *draft, uint32_t number)
 		put_fault(draft);
 	}
 	put(draft, " ); }");
+	draft->wire = range;
 }
 
 static void put_fleet(struct draft *draft)
@@ -186,16 +183,15 @@ static void put_master(struct draft *draft)
 {
 	static const char *const profiles[] = { "pico", "unix", "cpython", "strict" };
 
-	put(draft, "master = {\n  profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
+	put(draft, "master = {\n  wire = \"%s\"; ", wire_names[draft->wire]);
+	if (draft->wire == WIRE_AGENT)
+		put(draft, "agent = { agents = ( { id = \"*\"; secret = \"notasecret\"; } ); }; ");
+	put(draft, "profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
 	    PICK(draft, profiles), one_in(draft, 3) ? "kept" : "per_message",
 	    (unsigned long long)below(draft, 60) + 1);
-	put(draft, "listeners = ( ");
-	for (int i = 0; wire_names[i] != NULL; i++)
-		if (i == WIRE_HTTP || i == WIRE_FRAMED)
-			put(draft, "%s{ wire = \"%s\"; connections = \"%s\"; }",
-			    i == WIRE_HTTP ? "" : ", ", wire_names[i],
-			    one_in(draft, 3) ? "kept" : "per_message");
-	put(draft, " );\n  ");
+	if (draft->wire == WIRE_SNYPER)
+		put(draft, "listeners = ( { wire = \"http\"; connections = \"%s\"; } ); ",
+		    one_in(draft, 3) ? "kept" : "per_message");
 	put(draft, "forget_failed = %s; then = \"stay\";\n", one_in(draft, 2) ? "true" : "false");
 	put(draft, "  connect_timeout = \"%llums\"; answer_timeout = \"%llums\";\n",
 	    (unsigned long long)below(draft, 3000) + 5, (unsigned long long)below(draft, 4000) + 5);
@@ -283,6 +279,8 @@ bool soak_generate(uint64_t seed, char *text, size_t cap, struct generated *ret)
 	struct draft draft = { .seed = seed, .text = text, .cap = cap, .about = ret };
 
 	ret->names_are_true = true;
+	/* Half of them on the range's own wire, the others on any. */
+	draft.wire = one_in(&draft, 2) ? WIRE_SNYPER : (enum wire_id)below(&draft, WIRE_COUNT);
 	put(&draft, "title = \"soak %llu\";\nseed = %llu;\n", (unsigned long long)seed,
 	    (unsigned long long)seed);
 	put_fleet(&draft);

@@ -1,5 +1,6 @@
 /* Two wires side by side: who is better, and what is only noise; table, JSON and page. */
 #include "emulator/results/compare.h"
+#include "tests/support/xml_check.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -122,11 +123,36 @@ Test(compare, json, .init = begin)
 	free(text);
 }
 
+/* Curves and passes in it, it is still well-formed. */
+Test(compare, page_with_plots, .init = begin)
+{
+	char why[200] = "";
+
+	compare.passes = 3;
+	for (int w = 0; w < 2; w++) {
+		compare.wire[w].ok = compare.wire[w].sent = 1000;
+		for (int i = 0; i <= COMPARE_CURVE; i++)
+			compare.wire[w].curve[i] = 1000 * (i + 1) * (w + 1);
+		for (int i = 0; i < 3; i++) {
+			compare.wire[w].pass_p50_us[i] = 10;
+			compare.wire[w].pass_p99_us[i] = 90 + i;
+		}
+	}
+	char *text = written(compare_page);
+	cr_expect(xml_check(text, strlen(text), why, sizeof(why)), "%s", why);
+	cr_expect(strstr(text, "Latency by percentile") != NULL);
+	cr_expect(strstr(text, "Latency by pass") != NULL);
+	cr_expect(strstr(text, "nan") == NULL && strstr(text, "inf\"") == NULL);
+	free(text);
+}
+
 Test(compare, page_escapes, .init = begin)
 {
 	char *text = written(compare_page);
 
 	cr_expect(strstr(text, "t&lt;i&gt;tle") != NULL);
 	cr_expect(strstr(text, "t<i>tle") == NULL);
+	char why[200] = "";
+	cr_expect(xml_check(text, strlen(text), why, sizeof(why)), "%s", why);
 	free(text);
 }
