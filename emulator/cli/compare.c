@@ -207,11 +207,6 @@ static enum exit_code load(struct run *run)
 
 /* ---- measuring ---- */
 
-static void set(struct compare_wire *wire, enum compare_measure measure, double value)
-{
-	wire->value[measure] = wire->q1[measure] = wire->q3[measure] = value;
-}
-
 static bool start_wire(struct run *run, int w)
 {
 	struct wire_run *wire = &run->wires[w];
@@ -228,10 +223,10 @@ static bool start_wire(struct run *run, int w)
 	    !compare_side_wait(&wire->fleet))
 		return false;
 	counted = counted && read_counters(&after);
-	set(result, COMPARE_REGISTER_BYTES,
-	    counted ? (double)(after.bytes - before.bytes) / targets : NAN);
-	set(result, COMPARE_REGISTER_PACKETS,
-	    counted ? (double)(after.packets - before.packets) / targets : NAN);
+	wire->of_pass[COMPARE_REGISTER_BYTES][0] =
+		counted ? (double)(after.bytes - before.bytes) / targets : NAN;
+	wire->of_pass[COMPARE_REGISTER_PACKETS][0] =
+		counted ? (double)(after.packets - before.packets) / targets : NAN;
 	return true;
 }
 
@@ -281,7 +276,7 @@ static void note_pass(struct run *run, int w, unsigned pass, const struct usage 
 		of[COMPARE_BYTES] = (double)(b->counters.bytes - a->counters.bytes) / n;
 		of[COMPARE_PACKETS] = (double)(b->counters.packets - a->counters.packets) / n;
 	}
-	for (int m = 0; m < COMPARE_MEASURE_COUNT; m++)
+	for (int m = 0; m < COMPARE_REGISTER_BYTES; m++)
 		wire->of_pass[m][pass] = of[m];
 	result->pass_p50_us[pass] = of[COMPARE_P50];
 	result->pass_p99_us[pass] = of[COMPARE_P99];
@@ -322,21 +317,19 @@ static bool play_all(struct run *run)
 
 static bool sum_up(struct run *run)
 {
-	static const enum compare_measure of_passes[] = {
-		COMPARE_P50,       COMPARE_P99,        COMPARE_P999,         COMPARE_RATE,
-		COMPARE_PAYLOAD,   COMPARE_BYTES,      COMPARE_PACKETS,      COMPARE_CONNECTIONS,
-		COMPARE_CPU_FLEET, COMPARE_CPU_MASTER, COMPARE_MEMORY_FLEET, COMPARE_MEMORY_MASTER
-	};
+	struct wire_run *wires = run->wires;
 
 	for (int w = 0; w < 2; w++) {
-		struct wire_run *wire = &run->wires[w];
-		if (!compare_side_order(&wire->master, SIDE_CURVE))
+		if (!compare_side_order(&wires[w].master, SIDE_CURVE))
 			return false;
-		memcpy(run->result.wire[w].curve, wire->master.share->curve,
+		memcpy(run->result.wire[w].curve, wires[w].master.share->curve,
 		       sizeof(run->result.wire[w].curve));
-		for (size_t i = 0; i < sizeof(of_passes) / sizeof(of_passes[0]); i++)
-			compare_of_passes(&run->result.wire[w], of_passes[i],
-					  wire->of_pass[of_passes[i]], run->options->passes);
+	}
+	for (int m = 0; m < COMPARE_MEASURE_COUNT; m++) {
+		/* Targets register once. */
+		bool once = m == COMPARE_REGISTER_BYTES || m == COMPARE_REGISTER_PACKETS;
+		compare_of_passes(&run->result, (enum compare_measure)m, wires[0].of_pass[m],
+				  wires[1].of_pass[m], once ? 1 : run->options->passes);
 	}
 	return true;
 }

@@ -95,7 +95,8 @@ static int compare(struct compare_options *options)
 static int dispatch(const char *command, struct app_options *options,
 		    struct compare_options *compared)
 {
-	static const char *const commands[] = { "run", "check", "compare", "settings", "console", NULL };
+	static const char *const commands[] = { "run",      "check",   "compare",
+						"settings", "console", NULL };
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)

@@ -34,12 +34,14 @@ static double quantile(const double *sorted, unsigned n, double share)
 	double at = share * (n - 1);
 	unsigned low = (unsigned)at;
 
-	return low + 1 < n ? sorted[low] + (at - low) * (sorted[low + 1] - sorted[low])
-			   : sorted[n - 1];
+	/* Equal ones may be infinite: a wire that needs none of what the other needs. */
+	if (low + 1 >= n || sorted[low] == sorted[low + 1])
+		return sorted[low];
+	return sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]);
 }
 
-void compare_of_passes(struct compare_wire *wire, enum compare_measure measure,
-		       const double *values, unsigned n)
+static void fill_wire(struct compare_wire *wire, enum compare_measure measure, const double *values,
+		      unsigned n)
 {
 	double sorted[COMPARE_PASSES_MAX];
 
@@ -50,25 +52,40 @@ void compare_of_passes(struct compare_wire *wire, enum compare_measure measure,
 	wire->q3[measure] = quantile(sorted, n, 0.75);
 }
 
+void compare_of_passes(struct compare *compare, enum compare_measure measure, const double *first,
+		       const double *second, unsigned n)
+{
+	double ratios[COMPARE_PASSES_MAX];
+
+	fill_wire(&compare->wire[0], measure, first, n);
+	fill_wire(&compare->wire[1], measure, second, n);
+	for (unsigned i = 0; i < n; i++)
+		ratios[i] = first[i] == second[i] ? 1 : first[i] / second[i];
+	qsort(ratios, n, sizeof(*ratios), ascending);
+	compare->ratio[measure].q1 = quantile(ratios, n, 0.25);
+	compare->ratio[measure].median = quantile(ratios, n, 0.5);
+	compare->ratio[measure].q3 = quantile(ratios, n, 0.75);
+}
+
 int compare_better(const struct compare *compare, enum compare_measure measure)
 {
 	const struct compare_wire *a = &compare->wire[0], *b = &compare->wire[1];
 
 	if (isnan(a->value[measure]) || isnan(b->value[measure]))
 		return -1;
-	bool a_less = a->q3[measure] < b->q1[measure], b_less = b->q3[measure] < a->q1[measure];
 	/* A page more or less of memory is none, and what nobody would notice is none either. */
-	if ((!a_less && !b_less) || compare_ratio(compare, measure) < 1.01)
+	bool a_less = compare->ratio[measure].q3 < 1 / 1.01;
+	bool b_less = compare->ratio[measure].q1 > 1.01;
+	if (!a_less && !b_less)
 		return -1;
 	return a_less != measures[measure].more ? 0 : 1;
 }
 
 double compare_ratio(const struct compare *compare, enum compare_measure measure)
 {
-	double a = compare->wire[0].value[measure], b = compare->wire[1].value[measure];
-	double low = a < b ? a : b, high = a < b ? b : a;
+	double ratio = compare->ratio[measure].median;
 
-	return low == high ? 1 : low > 0 ? high / low : INFINITY;
+	return ratio >= 1 ? ratio : ratio > 0 ? 1 / ratio : INFINITY;
 }
 
 static unsigned count_better(const struct compare *compare, int wire)

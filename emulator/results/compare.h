@@ -56,17 +56,25 @@ struct compare {
 	uint32_t targets;
 	const char *note; /* why something is not known; NULL: all is */
 	struct compare_wire wire[2];
+	/* wire[0] to wire[1], pass by pass: quartiles of the ratio. */
+	struct {
+		double q1, median, q3;
+	} ratio[COMPARE_MEASURE_COUNT];
 };
 
 /* The share of answers that are slower than point i of a curve of n answers: 1 to 1/n. */
 double compare_curve_rest(uint64_t n, int i);
-/* Fills value, q1 and q3 out of one value a pass. */
-void compare_of_passes(struct compare_wire *wire, enum compare_measure measure,
-		       const double *values, unsigned n);
-/* 0 or 1: the wire that is better; -1: no difference that stands out of the passes', or not known.
+/*
+ * Fills in a measure, out of one value a pass of each wire. Pass i of one and pass i of the other
+ * were played one after the other: what else the machine did then met both, and their ratio says
+ * more than either.
  */
+void compare_of_passes(struct compare *compare, enum compare_measure measure, const double *first,
+		       const double *second, unsigned n);
+/* 0 or 1: the wire that is better in three of four passes, by 1 % or more; -1: neither, or nobody
+ * knows. */
 int compare_better(const struct compare *compare, enum compare_measure measure);
-/* How many times as good the better one is, at least 1. */
+/* How many times as good the better one is, at least 1: the median of the passes. */
 double compare_ratio(const struct compare *compare, enum compare_measure measure);
 
 void compare_print(const struct compare *compare, bool colour, FILE *out);
