@@ -2,7 +2,7 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libwslay-dev zlib1g-dev"
     [test]="libcriterion-dev"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
@@ -24,6 +24,8 @@ present() {
     ninja-build) command -v ninja ;;
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
+    libwslay-dev) has_header wslay/wslay.h ;;
+    zlib1g-dev) pkg-config --exists zlib ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;
