@@ -1,0 +1,60 @@
+/*
+ * HTTP/1.1, the serving side for a port that also speaks WebSocket: whole requests out of bytes.
+ *
+ * Purpose: a request that is wholly there, head and body, with its headers as slices; an answer's
+ * head. http-parser reads, strictly: a request that two readers could take for two (Content-Length
+ * twice, or beside Transfer-Encoding) is refused, so that nothing can be smuggled past a proxy.
+ * Ownership: slices point into the caller's bytes; a chunked body into the caller's room.
+ * Errors: by result; `status` says what to answer before closing.
+ * Threads: no state. Source: RFC 9112, RFC 9110.
+ */
+#ifndef QN_HTTP_INTAKE_H
+#define QN_HTTP_INTAKE_H
+
+#include "proto/fault.h"
+#include "proto/ws/handshake.h"
+
+#include <http_parser.h>
+
+#define QN_HTTP_HEAD_MAX 8192
+
+enum qn_http_coding { QN_HTTP_GZIP = 1, QN_HTTP_MSGPACK = 2 };
+
+struct qn_http_intake {
+	struct qn_text method, path, query;
+	struct qn_text body;
+	struct qn_text authorization, if_none_match, last_event_id, content_type;
+	struct qn_ws_head ws;
+	unsigned accepts; /* enum qn_http_coding: what the client can read */
+	bool keep_alive;
+	bool expects; /* it waits for "100 Continue" before it sends its body */
+	bool head_only;
+	unsigned status; /* of a refusal: 400, 413, 417, 431, 501, 505 */
+};
+
+/*
+ * The request at the start of `bytes`. QN_MORE: it is not whole yet (ret->expects is set as soon as
+ * the head is there). QN_OK: *ret_taken bytes were it; of an upgrade, its head. Anything else:
+ * ret->status is to be answered and the connection closed. `room`: for a chunked body; body_max
+ * bytes, which bounds the other kind too.
+ */
+enum qn_code qn_http_intake_read(const char *bytes, size_t len, size_t body_max, char *room,
+				 struct qn_http_intake *ret, size_t *ret_taken);
+
+struct qn_http_reply {
+	unsigned status;
+	const char *type; /* Content-Type; NULL: no body */
+	struct qn_text body;
+	const char *etag; /* without quotes; NULL: none */
+	const char *more; /* header lines, each with its CRLF; NULL: none */
+	bool gzip;        /* the body is */
+	bool keep_alive;
+	bool endless;   /* no length: up to the close (a stream) */
+	bool head_only; /* HEAD: the body's length, and no body */
+};
+
+/* The whole answer. 0 where it does not fit. */
+size_t qn_http_reply_write(const struct qn_http_reply *reply, char *buffer, size_t cap);
+const char *qn_http_status_text(unsigned status);
+
+#endif
