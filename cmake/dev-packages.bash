@@ -2,7 +2,8 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libwslay-dev zlib1g-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev
+        libssl-dev libwslay-dev zlib1g-dev"
     [test]="libcriterion-dev"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
@@ -26,6 +27,8 @@ present() {
     libhttp-parser-dev) has_header http_parser.h ;;
     libwslay-dev) has_header wslay/wslay.h ;;
     zlib1g-dev) pkg-config --exists zlib ;;
+    libmpack-dev) has_header mpack.h ;;
+    libssl-dev) pkg-config --exists openssl ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;
