@@ -2,8 +2,7 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev
-        libssl-dev libwslay-dev zlib1g-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev libwslay-dev zlib1g-dev"
     [test]="libcriterion-dev"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <zlib.h>
 
 /*
  * wslay's parser stands between two frames whenever it is shared: it is only handed whole frames.
@@ -73,7 +74,7 @@ static size_t rounded(size_t bytes)
 
 size_t qn_ws_shared_bytes(size_t message_max, unsigned assemblies)
 {
-	return rounded(assemblies * sizeof(struct qn_ws_assembly)) +
+	return rounded(2 * sizeof(z_stream)) + rounded(assemblies * sizeof(struct qn_ws_assembly)) +
 	       (assemblies + (size_t)1) * rounded(message_max + 1);
 }
 
@@ -85,7 +86,10 @@ bool qn_ws_shared_init(struct qn_ws_shared *shared, void *memory, size_t message
 	memset(shared, 0, sizeof(*shared));
 	shared->message_max = message_max;
 	shared->assemblies = assemblies;
-	shared->all = memory;
+	z_stream *streams = memory;
+	memset(streams, 0, 2 * sizeof(z_stream));
+	at += rounded(2 * sizeof(z_stream));
+	shared->all = (struct qn_ws_assembly *)(void *)at;
 	at += rounded(assemblies * sizeof(struct qn_ws_assembly));
 	shared->inflated = at;
 	bool good = renew(&shared->frames, shared) && renew(&shared->bare, shared) &&
@@ -98,10 +102,12 @@ bool qn_ws_shared_init(struct qn_ws_shared *shared, void *memory, size_t message
 		good = good && renew(&assembly->frames, shared);
 	}
 	/* Raw deflate with the whole window, which no peer need be told of. */
-	shared->inflate_ready = good && inflateInit2(&shared->inflate, -MAX_WBITS) == Z_OK;
-	shared->deflate_ready = good && deflateInit2(&shared->deflate, Z_BEST_SPEED, Z_DEFLATED,
-						     -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK;
-	if (shared->inflate_ready && shared->deflate_ready)
+	if (good && inflateInit2(&streams[0], -MAX_WBITS) == Z_OK)
+		shared->inflate = &streams[0];
+	if (good && deflateInit2(&streams[1], Z_BEST_SPEED, Z_DEFLATED, -MAX_WBITS, 8,
+				 Z_DEFAULT_STRATEGY) == Z_OK)
+		shared->deflate = &streams[1];
+	if (shared->inflate != NULL && shared->deflate != NULL)
 		return true;
 	qn_ws_shared_release(shared);
 	return false;
@@ -116,10 +122,10 @@ void qn_ws_shared_release(struct qn_ws_shared *shared)
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
 		if (ours[i] != NULL)
 			wslay_frame_context_free(ours[i]);
-	if (shared->inflate_ready)
-		inflateEnd(&shared->inflate);
-	if (shared->deflate_ready)
-		deflateEnd(&shared->deflate);
+	if (shared->inflate != NULL)
+		inflateEnd(shared->inflate);
+	if (shared->deflate != NULL)
+		deflateEnd(shared->deflate);
 	memset(shared, 0, sizeof(*shared));
 }
 
@@ -217,7 +223,7 @@ static enum qn_ws_step inflate_message(struct qn_ws *ws, struct qn_ws_shared *sh
 {
 	/* RFC 7692, 7.2.2: what the sender cut off the end of its last block. */
 	static const unsigned char tail[4] = { 0x00, 0x00, 0xff, 0xff };
-	z_stream *z = &shared->inflate;
+	z_stream *z = shared->inflate;
 
 	inflateReset(z);
 	z->next_in = (Bytef *)(uintptr_t)payload->at;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <zlib.h>
 
 size_t qn_ws_write(struct qn_ws_shared *shared, enum qn_ws_role role, const struct qn_ws_out *out,
 		   char *buffer, size_t cap)
@@ -52,7 +53,7 @@ size_t qn_ws_write_close(struct qn_ws_shared *shared, enum qn_ws_role role, unsi
 
 size_t qn_ws_deflate(struct qn_ws_shared *shared, struct qn_text text, char *buffer, size_t cap)
 {
-	z_stream *z = &shared->deflate;
+	z_stream *z = shared->deflate;
 
 	deflateReset(z); /* no context takeover: every message begins anew */
 	z->next_in = (Bytef *)(uintptr_t)text.at;

@@ -21,7 +21,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <wslay/wslay.h>
-#include <zlib.h>
 
 enum qn_ws_role { QN_WS_SERVER, QN_WS_CLIENT };
 
@@ -96,8 +95,7 @@ struct qn_ws_shared {
 	struct qn_ws_assembly *free_list;
 	struct qn_ws_assembly *all;
 	char *inflated;
-	z_stream inflate, deflate;
-	bool inflate_ready, deflate_ready;
+	struct z_stream_s *inflate, *deflate; /* NULL: not there yet */
 };
 
 /* What the caller reserves for a qn_ws_shared. */
