@@ -2,7 +2,9 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev libwslay-dev zlib1g-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev
+        libmpack-dev libssl-dev libwslay-dev zlib1g-dev
+        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
@@ -28,6 +30,10 @@ present() {
     zlib1g-dev) pkg-config --exists zlib ;;
     libmpack-dev) has_header mpack.h ;;
     libssl-dev) pkg-config --exists openssl ;;
+    libgpiod-dev) pkg-config --exists libgpiod ;;
+    libserialport-dev) pkg-config --exists libserialport ;;
+    libudev-dev) pkg-config --exists libudev ;;
+    libsqlite3-dev) pkg-config --exists sqlite3 ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;

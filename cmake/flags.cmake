@@ -17,8 +17,9 @@ include_directories(${PROJECT_SOURCE_DIR})
 
 # The hot path runs through four libraries: inlined across them it is some per cent quicker. Fat
 # objects, so that nm (tests/checks/proto_symbols) still sees what an archive calls, and so that the
-# tests, which have no use for it, are linked without.
+# tests, which have no use for it, are linked without. In one piece: to link several at once
+# takes a make, which a machine that builds with ninja may not have.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
-  set(QUINTAIN_LTO -flto=auto)
-  add_compile_options(-flto=auto -ffat-lto-objects)
+  set(QUINTAIN_LTO -flto -flto-partition=one)
+  add_compile_options(-flto -ffat-lto-objects)
 endif()

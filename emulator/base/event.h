@@ -26,7 +26,8 @@
 	X(GAVE_UP, "gave_up")                                                                      \
 	X(POWER_OFF, "power_off")                                                                  \
 	X(POWER_ON, "power_on")                                                                    \
-	X(MOVED, "moved") /* to another address */                                                 \
+	X(MOVED, "moved")               /* to another address */                                   \
+	X(DISCONNECTED, "disconnected") /* what was its registration is lost; text: why */         \
 	/* its messages; text: the line */                                                         \
 	X(COMMAND, "command")           /* type: what was asked */                                 \
 	X(ANSWER, "answer")             /* type: what was answered */                              \
@@ -55,6 +56,7 @@
 	X(M_FAILED, "m_failed") /* text: why */                                                    \
 	X(M_LOST, "m_lost")                                                                        \
 	X(M_FORGOTTEN, "m_forgotten")                                                              \
+	X(M_HIT, "m_hit")             /* a target reports one; value: hit_value */                 \
 	X(M_ROUND, "m_round")         /* type: command; value: targets */                          \
 	X(M_ROUND_END, "m_round_end") /* value: ns that it took */                                 \
 	/* the run */                                                                              \
@@ -77,7 +79,7 @@ struct event {
 	enum event_kind kind;
 	uint32_t target;  /* its number in the fleet, or EVENT_NO_TARGET */
 	const char *name; /* of the target, terminated; NULL where there is none */
-	uint8_t type;     /* enum qn_snyper_type, or 0 */
+	uint8_t type;     /* enum range_word, or 0 */
 	int64_t value;
 	const char *text;
 	size_t text_len;

@@ -1,7 +1,7 @@
 #include "emulator/base/log.h"
 
 #include "emulator/base/units.h"
-#include "proto/snyper/message.h"
+#include "emulator/base/word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,7 +148,7 @@ static void log_event(struct event_sink *sink, const struct event *event)
 	}
 	if (event->type != 0)
 		len += (size_t)sprintf(line + len, " type=%s",
-				       qn_snyper_type_name((enum qn_snyper_type)event->type));
+				       range_word_name((enum range_word)event->type));
 	if (event->value != 0)
 		len += (size_t)sprintf(line + len, " value=%lld", (long long)event->value);
 	if (event->text_len > 0) {

@@ -47,6 +47,9 @@ struct net_handler {
 	void (*closed)(struct net_conn *conn, int error);
 };
 
+/* Bytes of a message that has not ended yet. */
+#define NET_REST_DEFAULT 65536
+
 /* What the owner of a connection keeps in it: enough for a session and a few words. */
 #define NET_SESSION_BYTES 96
 
@@ -57,6 +60,15 @@ struct net_conn {
 	/* Zeroed when the connection begins. */
 	_Alignas(16) unsigned char session[NET_SESSION_BYTES];
 	struct net_addr local, peer;
+	/* What received() leaves is kept up to here; a connection that needs more is ended. The
+	 * owner may set it, up to BUFFER_LARGEST, where its messages are longer. */
+	uint32_t rest_max;
+	/*
+	 * What the owner will touch when bytes come, or NULL: fetched while the kernel reads them.
+	 * Thousands of connections do not fit a cache, and waiting for memory costs more than
+	 * parsing the message.
+	 */
+	const void *soon;
 	struct timer timer; /* the owner's; cancelled when the connection goes */
 };
 

@@ -148,6 +148,7 @@ static struct socket_conn *new_conn(struct net_socket *ns, int fd, uint8_t state
 	sc->deferred.run = free_conn;
 	sc->watches_writes = true;
 	sc->conn.net = &ns->net;
+	sc->conn.rest_max = NET_REST_DEFAULT;
 	sc->next = ns->open;
 	if (ns->open != NULL)
 		ns->open->prev = sc;
@@ -206,18 +207,30 @@ static void peer_ended(struct socket_conn *sc)
 	sc->conn.handler->ended(&sc->conn, sc->in.at, sc->in.len);
 }
 
+static void fetch_soon(const struct socket_conn *sc)
+{
+	const char *soon = sc->conn.soon;
+
+	/* A NULL is harmless: a prefetch never faults. */
+	__builtin_prefetch(soon, 1);
+	__builtin_prefetch(soon + 64, 1);
+	__builtin_prefetch(soon + 128, 1);
+}
+
 /* True: there may be more. */
 static bool read_unit(struct socket_conn *sc, uint32_t events)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
-	/* What was left and what comes behind it must fit the largest buffer. */
-	size_t room = sizeof(ns->unit) - sc->in.len;
+	size_t room = sc->conn.rest_max - sc->in.len;
 
+	if (room > sizeof(ns->unit))
+		room = sizeof(ns->unit);
 	if (room == 0) {
 		ns->net.stats.buffers_short++;
 		fail(sc, -ENOBUFS);
 		return false;
 	}
+	fetch_soon(sc);
 	ssize_t n = recv(sc->fd, ns->unit, room, 0);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)

@@ -71,7 +71,7 @@ int buffers_init(struct buffers *buffers, size_t bytes)
 {
 	memset(buffers, 0, sizeof(*buffers));
 	for (int cls = 0; cls < BUFFERS_CLASSES; cls++) {
-		size_t count = bytes / BUFFERS_CLASSES / class_size(cls);
+		size_t count = bytes / 4 / class_size(cls);
 		int rc = pool_init(&buffers->classes[cls], class_size(cls), count < 2 ? 2 : count);
 		if (rc < 0) {
 			buffers_release(buffers);

@@ -33,8 +33,9 @@ static inline void *pool_at(const struct pool *pool, size_t i)
 	return pool->memory + i * pool->object_size;
 }
 
-/* Buffers for what a read left over or a write could not send: 1 kB, 4 kB, 16 kB, 64 kB. */
-#define BUFFERS_CLASSES 4
+/* Buffers for what a read left over or a write could not send: 1 kB, 4 kB, ... 4 MB. */
+#define BUFFERS_CLASSES 7
+#define BUFFER_LARGEST ((size_t)1024 << (2 * (BUFFERS_CLASSES - 1)))
 
 struct buffers {
 	struct pool classes[BUFFERS_CLASSES];
@@ -45,7 +46,7 @@ struct buffer {
 	uint32_t len, cap;
 };
 
-/* `bytes` is shared out among the classes; each gets at least two buffers. */
+/* Of each size as many as make a quarter of `bytes`, and at least two. */
 int buffers_init(struct buffers *buffers, size_t bytes);
 void buffers_release(struct buffers *buffers);
 /* Makes room for `more` bytes behind len, moving to a larger class. 0, or -ENOBUFS (unchanged). */

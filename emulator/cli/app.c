@@ -175,7 +175,7 @@ static int build_sockets(struct app *app)
 					: 1;
 	struct net_socket_limits limits = {
 		.connections = connections,
-		.listeners = config->fleet.targets + 1,
+		.listeners = config->fleet.targets + MASTER_LISTENERS_MAX,
 		.buffer_bytes = config->fleet.present ? (size_t)config->fleet.buffer_bytes
 						      : 8u << 20
 	};
@@ -211,7 +211,7 @@ static int build_master(struct app *app)
 		return rc;
 	rc = master_listen(app->master);
 	if (rc < 0) {
-		environment_explain("master.listen", config->options.listen, rc);
+		environment_explain("master.listen", master_address_of(app->master, SIZE_MAX), rc);
 		return EXPLAINED;
 	}
 	return rounds_new(&app->loop, app->master, &app->events, config, on_rounds_done, app,
@@ -298,6 +298,8 @@ void app_tear_down(struct app *app)
 	rounds_free(app->rounds);
 	fleet_free(app->fleet);
 	results_free(app->results);
+	if (app->master != NULL)
+		master_shut(app->master);
 	if (app->net != NULL && app->loop.simulated)
 		net_sim_free(app->net);
 	else if (app->net != NULL)

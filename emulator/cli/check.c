@@ -52,13 +52,16 @@ static void describe_master(const struct master_config *master)
 	const struct round_config *rounds = master->rounds.at;
 	char text[32];
 
-	printf("master: on %s, %zu round%s\n",
-	       net_addr_text(master->options.listen, text, sizeof(text)), master->rounds.count,
-	       master->rounds.count == 1 ? "" : "s");
+	printf("master: on %s (%s)", net_addr_text(master->options.listen.at, text, sizeof(text)),
+	       wire_names[master->options.listen.wire]);
+	for (size_t i = 0; i < master->options.n_more; i++)
+		printf(", %s (%s)", net_addr_text(master->options.more[i].at, text, sizeof(text)),
+		       wire_names[master->options.more[i].wire]);
+	printf(", %zu round%s\n", master->rounds.count, master->rounds.count == 1 ? "" : "s");
 	for (size_t i = 0; i < master->rounds.count; i++) {
-		printf("  %zu. %s to %s", i + 1, qn_snyper_type_name(rounds[i].type),
+		printf("  %zu. %s to %s", i + 1, range_word_name(rounds[i].type),
 		       rounds[i].targets);
-		if (rounds[i].type == QN_SNYPER_ACTIVATE)
+		if (rounds[i].type == RANGE_ACTIVATE)
 			printf(", duration %s s", rounds[i].duration_text);
 		if (rounds[i].times > 1)
 			printf(", %lld times", (long long)rounds[i].times);

@@ -127,7 +127,9 @@ bool environment_targets(const struct fleet_config *fleet)
 	for (uint32_t i = 0; i < fleet->targets; i++, left--) {
 		if (left == 0)
 			left = (++group)->count;
-		struct net_addr at = { fleet->ips[i], group->shared.port };
+		/* Who only dials out needs the address, and no port of it. */
+		uint16_t port = group->shared.wire->listens ? group->shared.port : 0;
+		struct net_addr at = { fleet->ips[i], port };
 		int rc = port_try(at);
 		if (rc < 0) {
 			explain_target(fleet, i, at, rc);

@@ -48,8 +48,7 @@ static void remember(struct event_sink *sink, const struct event *event)
 	}
 	if (live->recent_this_second++ >= RECENT)
 		return;
-	const char *type = event->type != 0 ? qn_snyper_type_name((enum qn_snyper_type)event->type)
-					    : "";
+	const char *type = event->type != 0 ? range_word_name((enum range_word)event->type) : "";
 	char *line = live->recent[live->recent_next++ % RECENT];
 	snprintf(line, RECENT_LEN, "%8.3f  %-16s %s %s",
 		 (double)(event->t_ns - live->app->start_ns) / 1e9, event_name(event->kind),
@@ -129,18 +128,16 @@ static void describe_master(struct live *live, int64_t ns, char *text, size_t ca
 
 static void draw_latencies(struct live *live, int width)
 {
-	static const enum qn_snyper_type commands[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-							QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
 	char text[160];
 
 	for (size_t i = 0; i < 4; i++) {
 		const struct master_command_stats *stats = master_stats(live->app->master,
-									commands[i]);
+									range_commands[i]);
 		if (stats->latency.n == 0)
 			continue;
 		snprintf(text, sizeof(text),
 			 "        %-9s p50 %9.3f ms   p99 %9.3f ms   max %9.3f ms",
-			 qn_snyper_type_name(commands[i]),
+			 range_word_name(range_commands[i]),
 			 (double)hist_percentile(&stats->latency, 50) / 1e6,
 			 (double)hist_percentile(&stats->latency, 99) / 1e6,
 			 (double)stats->latency.max / 1e6);

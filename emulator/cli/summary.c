@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-static const enum qn_snyper_type commands[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-						QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
-
 /* "0.123 ms", three digits that mean something. */
 static const char *ms(int64_t ns, char *buf, size_t cap)
 {
@@ -28,11 +25,11 @@ static void print_latencies(const struct master *master, FILE *out)
 	fprintf(out, "  %-9s %9s %7s %7s %7s   %8s %8s %8s %8s %8s\n", "", "", "", "", "", "p50",
 		"p90", "p99", "p99.9", "max");
 	for (size_t i = 0; i < 4; i++) {
-		const struct master_command_stats *stats = master_stats(master, commands[i]);
+		const struct master_command_stats *stats = master_stats(master, range_commands[i]);
 		const struct hist *h = &stats->latency;
 		if (stats->sent == 0)
 			continue;
-		fprintf(out, "  %-9s %9llu %7llu %7llu %7llu", qn_snyper_type_name(commands[i]),
+		fprintf(out, "  %-9s %9llu %7llu %7llu %7llu", range_word_name(range_commands[i]),
 			(unsigned long long)stats->sent, (unsigned long long)stats->ok,
 			(unsigned long long)stats->failed, (unsigned long long)stats->lost);
 		if (h->n > 0)
@@ -114,10 +111,10 @@ static void print_fleet(const struct fleet *fleet, FILE *out)
 	fprintf(out,
 		"  answered %llu commands: ping %llu, stand_up %llu, lay_down %llu, activate %llu\n",
 		(unsigned long long)totals->answers,
-		(unsigned long long)totals->commands[QN_SNYPER_PING],
-		(unsigned long long)totals->commands[QN_SNYPER_STAND_UP],
-		(unsigned long long)totals->commands[QN_SNYPER_LAY_DOWN],
-		(unsigned long long)totals->commands[QN_SNYPER_ACTIVATE]);
+		(unsigned long long)totals->commands[RANGE_PING],
+		(unsigned long long)totals->commands[RANGE_STAND_UP],
+		(unsigned long long)totals->commands[RANGE_LAY_DOWN],
+		(unsigned long long)totals->commands[RANGE_ACTIVATE]);
 	if (totals->activations > 0)
 		fprintf(out, "  %llu activations: %llu hits, %llu misses\n",
 			(unsigned long long)totals->activations, (unsigned long long)totals->hits,

@@ -1,8 +1,5 @@
 #include "emulator/cli/app.h"
 
-static const enum qn_snyper_type commands[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-						QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
-
 static void put_u64(FILE *out, const char *name, uint64_t value, const char *end)
 {
 	fprintf(out, "\"%s\": %llu%s", name, (unsigned long long)value, end);
@@ -25,9 +22,9 @@ static void put_hist(FILE *out, const char *name, const struct hist *hist)
 static void put_latencies(FILE *out, const struct master *master, bool service)
 {
 	for (size_t i = 0; i < 4; i++) {
-		const struct master_command_stats *stats = master_stats(master, commands[i]);
+		const struct master_command_stats *stats = master_stats(master, range_commands[i]);
 		fputs(i > 0 ? ", " : "", out);
-		put_hist(out, qn_snyper_type_name(commands[i]),
+		put_hist(out, range_word_name(range_commands[i]),
 			 service ? &stats->service : &stats->latency);
 	}
 }
@@ -48,8 +45,8 @@ static void put_fleet(FILE *out, const struct fleet *fleet)
 	put_u64(out, "register_failures", totals->register_failures, ", ");
 	fputs("\"commands\": {", out);
 	for (size_t i = 0; i < 4; i++)
-		put_u64(out, qn_snyper_type_name(commands[i]), totals->commands[commands[i]],
-			i < 3 ? ", " : "}, ");
+		put_u64(out, range_word_name(range_commands[i]),
+			totals->commands[range_commands[i]], i < 3 ? ", " : "}, ");
 	put_u64(out, "answers", totals->answers, ", ");
 	put_u64(out, "errors_answered", totals->errors_answered, ", ");
 	put_u64(out, "bad_lines", totals->bad_lines, ", ");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -16,7 +17,7 @@
 #define TARGETS_MAX 50000000
 
 static const char *const reply_words[] = { "queued", "done", NULL };
-static const char *const report_words[] = { "none", "http", NULL };
+static const char *const report_words[] = { "none", "http", "wire", NULL };
 static const char *const listen_words[] = { "auto", "each", NULL };
 
 static const struct setting host_settings[] = {
@@ -31,13 +32,14 @@ static const struct setting host_settings[] = {
 	  .def = "8081",
 	  .min = 1,
 	  .max = 65535,
-	  .help = "its TCP port" },
+	  .present_offset = offsetof(struct host_config, has_port),
+	  .help = "its TCP port; absent: that of each group's wire, 8081 for snyper" },
 	{ .name = NULL },
 };
-const struct setting_table host_table = { .title = "an address on the network",
-					  .size = sizeof(struct host_config),
-					  .settings = host_settings,
-					  .origin_offset = SIZE_MAX };
+static const struct setting_table host_table = { .title = "an address on the network",
+						 .size = sizeof(struct host_config),
+						 .settings = host_settings,
+						 .origin_offset = SIZE_MAX };
 
 static const struct setting report_host_settings[] = {
 	{ .name = "host",
@@ -85,7 +87,8 @@ static const struct setting hit_settings[] = {
 	  .offset = HIT(report),
 	  .def = "none",
 	  .words = report_words,
-	  .help = "whether a hit is told: the snyper wire has no message for it, http has" },
+	  .help = "whether a hit is told: by the group's own wire where that has a message for it "
+		  "(snyper has none), or by http" },
 	{ .name = "report_to",
 	  .kind = SETTING_GROUP,
 	  .offset = HIT(report_to),
@@ -144,6 +147,26 @@ static const struct setting group_settings[] = {
 	  .offset = GROUP(faults),
 	  .sub = &fault_table,
 	  .help = "what they do wrong from the start" },
+	{ .name = "wire",
+	  .kind = SETTING_WORD,
+	  .offset = GROUP(wire),
+	  .def = "snyper",
+	  .words = wire_names,
+	  .help = "how they talk: proto/PROTOCOL.md has a chapter on each" },
+	{ .name = "port",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(port),
+	  .def = "0",
+	  .min = 0,
+	  .max = 65535,
+	  .help = "where they listen; 0: as fleet.port says" },
+	{ .name = "master_port",
+	  .kind = SETTING_INT,
+	  .offset = GROUP(master_port),
+	  .def = "0",
+	  .min = 0,
+	  .max = 65535,
+	  .help = "where their master listens; 0: as fleet.master.port says" },
 	{ .name = "profile",
 	  .kind = SETTING_WORD,
 	  .offset = GROUP(profile),
@@ -349,6 +372,11 @@ struct net_addr host_resolve(struct settings *settings, const struct setting_ori
 
 	if (net_ip_parse(host->host, strlen(host->host), &addr.ip))
 		return addr;
+	/* RFC 6761, 6.3: loopback everywhere, also where nothing resolves names. */
+	if (strcasecmp(host->host, "localhost") == 0) {
+		addr.ip = INADDR_LOOPBACK;
+		return addr;
+	}
 	if (getaddrinfo(host->host, NULL, &hints, &found) != 0) {
 		settings_error(settings, origin, setting,
 			       "\"%s\" is no IPv4 address and no name that resolves to one",
@@ -573,8 +601,10 @@ static void check_faults(struct settings *settings, struct group_config *group)
 {
 	struct fault_spec *faults = group->faults.at;
 
-	for (size_t i = 0; i < group->faults.count; i++)
+	for (size_t i = 0; i < group->faults.count; i++) {
 		fault_spec_check(settings, &faults[i]);
+		fault_spec_check_wire(settings, &faults[i], target_wire((enum wire_id)group->wire));
+	}
 	if (group->start > group->count)
 		settings_error(settings, &group->origin, "start",
 			       "starts %lld of %lld targets; expected at most all of them",
@@ -585,12 +615,21 @@ static void share(struct settings *settings, struct fleet_config *fleet, struct 
 		  struct net_addr master)
 {
 	struct target_group *shared = &group->shared;
+	enum wire_id wire = (enum wire_id)group->wire;
 
+	if (group->master_port != 0)
+		master.port = (uint16_t)group->master_port;
+	else if (!fleet->master.has_port)
+		master.port = wire_port(wire);
+	int64_t port = group->port != 0 ? group->port : fleet->port;
 	*shared = (struct target_group){
 		.name = group->label,
+		.wire = target_wire(wire),
+		.run = &group->run,
+		.wire_options = group->options[wire],
 		.profile = qn_snyper_profile((enum qn_snyper_profile_id)group->profile),
 		.master = master,
-		.port = fleet->port != 0 ? (uint16_t)fleet->port : master.port,
+		.port = port != 0 ? (uint16_t)port : master.port,
 		.reply = (enum target_reply)group->reply,
 		.boot = group->boot,
 		.rise = group->rise,
@@ -611,6 +650,12 @@ static void share(struct settings *settings, struct fleet_config *fleet, struct 
 		.connections_max = (uint16_t)group->connections_max,
 		.queue_max = (uint16_t)group->queue_max,
 	};
+	if (shared->wire->check != NULL)
+		shared->wire->check(settings, &group->origin, group->options[wire]);
+	if (shared->report_hit == TARGET_REPORT_WIRE && shared->wire->report_hit == NULL)
+		settings_error(settings, &group->origin, "hit",
+			       "report = \"wire\": the wire \"%s\" has no message for a hit",
+			       wire_names[wire]);
 	if (group->hit.report_to.host[0] != '\0')
 		shared->report_to = host_resolve(settings, &group->origin, "hit",
 						 &group->hit.report_to);

@@ -15,8 +15,8 @@
 struct host_config {
 	const char *host;
 	int64_t port;
+	bool has_port;
 };
-extern const struct setting_table host_table;
 /* The IPv4 address of a dotted quad or a name; an error where it is neither. */
 struct net_addr host_resolve(struct settings *settings, const struct setting_origin *origin,
 			     const char *setting, const struct host_config *host);
@@ -30,6 +30,8 @@ struct group_config {
 	struct setting_strings addresses, tags;
 	struct setting_list faults; /* struct fault_spec */
 	int64_t start;              /* so many are switched on at the start; -1: all */
+	int wire;
+	int64_t port, master_port;
 	int profile;
 	int reply;
 	struct dist boot, rise, fall;
@@ -41,10 +43,13 @@ struct group_config {
 		struct host_config report_to;
 	} hit;
 	int64_t poll_ns, line_limit, connections_max, queue_max;
+	/* Of its own wire and of the others, which then have their defaults. */
+	_Alignas(8) unsigned char options[WIRE_COUNT][TARGET_WIRE_OPTIONS_BYTES];
 	struct setting_origin origin;
 
 	/* Filled by fleet_config_check(). */
 	struct target_group shared;
+	struct target_group_run run;
 	struct address_list list;
 };
 

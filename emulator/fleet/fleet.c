@@ -105,7 +105,8 @@ static size_t queue_total(const struct fleet_config *config, bool *ret_late)
 	*ret_late = false;
 	for (size_t i = 0; i < config->groups.count; i++) {
 		total += (size_t)groups[i].count * (size_t)groups[i].queue_max;
-		*ret_late |= groups[i].reply == TARGET_REPLY_DONE;
+		*ret_late |= groups[i].reply == TARGET_REPLY_DONE ||
+			     groups[i].shared.wire->answers_twice;
 	}
 	return total;
 }
@@ -123,6 +124,31 @@ static void build(struct fleet *fleet)
 				    queue);
 			queue += groups[g].queue_max;
 		}
+}
+
+/* One more for each: one that goes keeps its place to the end of the turn. */
+#define CONNS_MAX ((size_t)1 << 20)
+static int open_groups(struct fleet *fleet)
+{
+	const struct group_config *groups = fleet->config->groups.at;
+	int rc = 0;
+
+	while (rc == 0 && fleet->open_groups < fleet->config->groups.count) {
+		const struct target_group *group = &groups[fleet->open_groups].shared;
+		size_t conns = (size_t)groups[fleet->open_groups].count *
+			       ((size_t)group->connections_max + 2);
+		rc = target_group_open(&fleet->env, group, conns < CONNS_MAX ? conns : CONNS_MAX);
+		fleet->open_groups += rc == 0;
+	}
+	return rc;
+}
+
+static void close_groups(struct fleet *fleet)
+{
+	const struct group_config *groups = fleet->config->groups.at;
+
+	while (fleet->open_groups > 0)
+		target_group_close(&fleet->env, &groups[--fleet->open_groups].shared);
 }
 
 int fleet_new(struct loop *loop, struct net *net, struct events *events,
@@ -144,7 +170,10 @@ int fleet_new(struct loop *loop, struct net *net, struct events *events,
 	rc = target_env_init(&fleet->env, loop, net, events, seed, late ? moves : 1);
 	if (rc == 0)
 		rc = target_env_reserve_faults(&fleet->env, fleet->count);
+	if (rc == 0)
+		rc = open_groups(fleet);
 	if (rc < 0) {
+		close_groups(fleet);
 		target_env_release(&fleet->env);
 		goto fail;
 	}
@@ -174,6 +203,7 @@ void fleet_free(struct fleet *fleet)
 	timer_cancel(&fleet->env.loop->timers, &fleet->ramp);
 	for (uint32_t i = 0; i < fleet->count; i++)
 		target_release(&fleet->targets[i]);
+	close_groups(fleet);
 	target_env_release(&fleet->env);
 	free(fleet->targets);
 	free(fleet->moves);

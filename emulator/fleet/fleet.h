@@ -17,6 +17,7 @@ struct fleet {
 	struct target *targets;
 	struct target_move *moves;
 	uint32_t count;
+	size_t open_groups;                   /* so many of the config's, for close_groups() */
 	uint32_t to_start, switched_on, next; /* of the ramp */
 	struct timer ramp;
 	int64_t ramp_start_ns;

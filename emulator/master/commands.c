@@ -4,35 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
-/* The asking side: a connection a message as the real master has it, or one kept a target. */
+/* The asking side: a connection a message as the real master has it, or one kept a target; or the
+ * one over which the target dialled in. */
 
-struct asking {
-	struct qn_snyper_asker asker;
-	struct master *master;
-	struct command *command; /* NULL: a kept connection at rest */
-	uint32_t number;
-	bool open;
-	bool reused; /* it has answered before: its end may have crossed our request */
-};
-_Static_assert(sizeof(struct asking) <= NET_SESSION_BYTES, "a session fits its connection");
-
-static struct asking *asking_of(struct net_conn *conn)
+static struct master_command_stats *stats_of(struct master *master, uint8_t word)
 {
-	return (struct asking *)(void *)conn->session;
-}
-
-static struct master_command_stats *stats_of(struct master *master, uint8_t type)
-{
-	switch (type) {
-	case QN_SNYPER_PING: return &master->stats[0];
-	case QN_SNYPER_STAND_UP: return &master->stats[1];
-	case QN_SNYPER_LAY_DOWN: return &master->stats[2];
-	default: assert(type == QN_SNYPER_ACTIVATE); return &master->stats[3];
+	switch (word) {
+	case RANGE_PING: return &master->stats[0];
+	case RANGE_STAND_UP: return &master->stats[1];
+	case RANGE_LAY_DOWN: return &master->stats[2];
+	default: assert(word == RANGE_ACTIVATE); return &master->stats[3];
 	}
 }
 
 const struct master_command_stats *master_stats(const struct master *master,
-						enum qn_snyper_type command)
+						enum range_word command)
 {
 	return stats_of((struct master *)master, (uint8_t)command);
 }
@@ -103,21 +89,19 @@ static void end(struct command *command, enum master_outcome outcome, const char
 	struct command copy = *command;
 	pool_put(&master->commands, command);
 	if (copy.done != NULL)
-		copy.done(master, copy.number, (enum qn_snyper_type)copy.type, outcome,
-			  copy.context);
+		copy.done(master, copy.number, (enum range_word)copy.type, outcome, copy.context);
 	start_waiting(master);
 }
 
 /* Takes the command off its connection, which is closed unless it is kept for the next. */
 static struct command *detach(struct net_conn *conn, bool keep)
 {
-	struct asking *asking = asking_of(conn);
-	struct command *command = asking->command;
-	struct master *master = asking->master;
+	struct talk *talk = talk_of(conn);
+	struct command *command = talk->command;
+	struct master *master = talk->listener->master;
+	struct remote *remote = &master->remotes[talk->number];
 
-	struct remote *remote = &master->remotes[asking->number];
-
-	asking->command = NULL;
+	talk->command = NULL;
 	if (keep && remote->kept == conn) {
 		timer_cancel(&master->loop->timers, &conn->timer);
 		return command;
@@ -125,64 +109,77 @@ static struct command *detach(struct net_conn *conn, bool keep)
 	if (remote->kept == conn)
 		remote->kept = NULL;
 	net_close(conn);
+	talk_release(conn);
 	return command;
+}
+
+/* Its unit goes out. */
+static void send_command(struct net_conn *conn, const struct command *command)
+{
+	const struct master_wire *wire = talk_of(conn)->listener->wire;
+	struct master *master = command->master;
+	struct remote *remote = &master->remotes[command->number];
+	struct master_request request = { .word = (enum range_word)command->type,
+					  .id = command->id,
+					  .target_id = { remote->id, remote->id_len },
+					  .duration = command->duration,
+					  .wall_ns = master->loop->wall_ns };
+	char unit[2048], space[2048];
+
+	size_t len = wire->ask(conn, &request, unit, sizeof(unit));
+	assert(len > 0); /* ids and durations are bounded */
+	if (events_wanted(master->events, EVENT_M_SENT)) {
+		struct qn_text text = wire->describe != NULL
+					      ? wire->describe(unit, len, space, sizeof(space))
+					      : (struct qn_text){ unit, len };
+		master_tell(master, EVENT_M_SENT, remote, command->type, 0, text.at, text.len);
+	}
+	net_send(conn, unit, len);
 }
 
 static void ask(struct net_conn *conn)
 {
-	struct asking *asking = asking_of(conn);
-	struct command *command = asking->command;
-	struct master *master = asking->master;
-	struct remote *remote = &master->remotes[command->number];
-	struct qn_snyper_out request = { .type = (enum qn_snyper_type)command->type,
-					 .target_id = { remote->id, remote->id_len },
-					 .duration = command->duration,
-					 .wall_ns = master->loop->wall_ns };
-	int64_t deadline = master->loop->now_ns + master->options.answer_timeout_ns;
-	char line[1024];
+	struct talk *talk = talk_of(conn);
+	struct master *master = talk->listener->master;
 
-	size_t len = qn_snyper_asker_ask(&asking->asker, &request, deadline, line, sizeof(line));
-	assert(len > 0); /* ids and durations are bounded */
+	talk->deadline_ns = master->loop->now_ns + master->options.answer_timeout_ns;
 	/* The deadline of the connect is still armed; when that comes it finds this one. */
-	if (!timer_armed(&conn->timer) || conn->timer.due_ns > deadline)
-		timer_arm(&master->loop->timers, &conn->timer, deadline);
-	master_tell(master, EVENT_M_SENT, remote, command->type, 0, line, len);
-	net_send(conn, line, len);
+	if (!timer_armed(&conn->timer) || conn->timer.due_ns > talk->deadline_ns)
+		timer_arm(&master->loop->timers, &conn->timer, talk->deadline_ns);
+	send_command(conn, talk->command);
 }
 
 static void asking_opened(struct net_conn *conn)
 {
-	asking_of(conn)->open = true;
+	talk_of(conn)->open = true;
 	ask(conn);
 }
 
-static void bad_answer(struct net_conn *conn)
+static void bad_answer(struct net_conn *conn, const struct master_flaw *flaw)
 {
-	struct asking *asking = asking_of(conn);
-	enum qn_snyper_reason reason = (enum qn_snyper_reason)asking->asker.reason;
-
-	asking->master->totals.bad_answers++;
-	asking->command->spoke = reason == QN_SNYPER_REASON_ERROR ||
-				 reason == QN_SNYPER_REASON_WRONG_TYPE ||
-				 reason == QN_SNYPER_REASON_NO_DATA;
-	end(detach(conn, false), MASTER_FAILED, qn_snyper_reason_name(reason));
+	talk_master(conn)->totals.bad_answers++;
+	talk_of(conn)->command->spoke = flaw->spoke;
+	end(detach(conn, false), MASTER_FAILED, flaw->why);
 }
 
 static size_t asking_received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
 {
-	struct asking *asking = asking_of(conn);
-	struct qn_snyper_message answer;
+	struct talk *talk = talk_of(conn);
+	struct master_flaw flaw;
 	size_t taken;
 
-	if (asking->command == NULL)
+	if (talk->command == NULL)
 		return len; /* kept, at rest: nobody asked for this */
-	switch (qn_snyper_asker_read(&asking->asker, bytes, len, fresh, &taken, &answer)) {
-	case QN_SNYPER_ANSWERED:
+	enum master_heard heard = talk->listener->wire->heard(conn, bytes, len, fresh, &taken,
+							      &flaw);
+	switch (heard) {
+	case MASTER_HEARD_OK:
+	case MASTER_HEARD_LAST:
 		taken = len; /* what stands behind an answer must not answer the next command */
-		end(detach(conn, true), MASTER_OK, NULL);
+		end(detach(conn, heard == MASTER_HEARD_OK), MASTER_OK, NULL);
 		break;
-	case QN_SNYPER_BAD: bad_answer(conn); break;
-	default: break;
+	case MASTER_HEARD_BAD: bad_answer(conn, &flaw); break;
+	case MASTER_HEARD_MORE: break;
 	}
 	return taken;
 }
@@ -193,36 +190,37 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
  */
 static bool ask_again(struct net_conn *conn)
 {
-	struct asking *asking = asking_of(conn);
-	struct command *command = asking->command;
-	struct master *master = asking->master;
+	struct talk *talk = talk_of(conn);
+	struct command *command = talk->command;
+	struct master *master = talk->listener->master;
 
 	/* Twice up or twice down is once; two activations are two. */
-	if (!asking->reused || command->type == QN_SNYPER_ACTIVATE)
+	if (!talk->reused || command->type == RANGE_ACTIVATE)
 		return false;
-	detach(conn, false);
 	master->totals.under_way--;
 	master->remotes[command->number].under_way--;
-	start(command);
 	return true;
 }
 
 static void asking_ended(struct net_conn *conn, const char *rest, size_t len)
 {
-	struct asking *asking = asking_of(conn);
-	struct master *master = asking->master;
-	struct qn_snyper_message answer;
+	struct talk *talk = talk_of(conn);
+	struct master *master = talk->listener->master;
+	struct master_flaw flaw;
 
-	if (asking->command == NULL) {
+	if (talk->command == NULL) {
 		detach(conn, false);
 		return;
 	}
-	if (len == 0 && ask_again(conn))
+	if (len == 0 && ask_again(conn)) {
+		start(detach(conn, false));
 		return;
-	switch (qn_snyper_asker_closed(&asking->asker, rest, len, &answer)) {
-	case QN_SNYPER_ANSWERED: end(detach(conn, false), MASTER_OK, NULL); break;
-	case QN_SNYPER_BAD: bad_answer(conn); break;
-	default:
+	}
+	switch (talk->listener->wire->heard_end(conn, rest, len, &flaw)) {
+	case MASTER_HEARD_OK:
+	case MASTER_HEARD_LAST: end(detach(conn, false), MASTER_OK, NULL); break;
+	case MASTER_HEARD_BAD: bad_answer(conn, &flaw); break;
+	case MASTER_HEARD_MORE:
 		master->totals.closed++;
 		end(detach(conn, false), MASTER_FAILED, "closed without an answer");
 		break;
@@ -231,19 +229,25 @@ static void asking_ended(struct net_conn *conn, const char *rest, size_t len)
 
 static void asking_closed(struct net_conn *conn, int error)
 {
-	struct asking *asking = asking_of(conn);
-	struct master *master = asking->master;
-	struct remote *remote = &master->remotes[asking->number];
-	struct command *command = asking->command;
+	struct talk *talk = talk_of(conn);
+	struct master *master = talk->listener->master;
+	struct remote *remote = &master->remotes[talk->number];
+	struct command *command = talk->command;
+	bool again = command != NULL && ask_again(conn);
 
 	if (remote->kept == conn)
 		remote->kept = NULL;
-	if (command == NULL || ask_again(conn))
+	talk->command = NULL;
+	talk_release(conn);
+	if (command == NULL)
 		return;
-	asking->command = NULL;
+	if (again) {
+		start(command);
+		return;
+	}
 	if (error == -ECONNREFUSED)
 		master->totals.refused++;
-	else if (error == -ETIMEDOUT && !asking->open)
+	else if (error == -ETIMEDOUT && !talk->open)
 		master->totals.timed_out_connecting++;
 	else
 		master->totals.reset++;
@@ -253,16 +257,17 @@ static void asking_closed(struct net_conn *conn, int error)
 static void asking_expired(struct timer *timer, int64_t now_ns)
 {
 	struct net_conn *conn = OF(timer, struct net_conn, timer);
-	struct asking *asking = asking_of(conn);
+	struct talk *talk = talk_of(conn);
+	struct master *master = talk->listener->master;
 
-	assert(asking->command != NULL);
-	if (asking->open && now_ns < asking->asker.deadline_ns) {
-		timer_arm(&asking->master->loop->timers, timer, asking->asker.deadline_ns);
+	assert(talk->command != NULL);
+	if (talk->open && now_ns < talk->deadline_ns) {
+		timer_arm(&master->loop->timers, timer, talk->deadline_ns);
 		return;
 	}
-	if (!asking->open)
-		asking->master->totals.timed_out_connecting++;
-	const char *why = asking->open ? "no answer in time" : "no connection in time";
+	if (!talk->open)
+		master->totals.timed_out_connecting++;
+	const char *why = talk->open ? "no answer in time" : "no connection in time";
 	end(detach(conn, false), MASTER_LOST, why);
 }
 
@@ -275,50 +280,157 @@ static const struct net_handler asking_handler = {
 
 static void attach(struct net_conn *conn, struct command *command)
 {
-	asking_of(conn)->command = command;
+	talk_of(conn)->command = command;
 	command->conn = conn;
+}
+
+/* ---- over the connection that the target opened ---- */
+
+static void take_off(struct command *command)
+{
+	struct command **link = &talk_of(command->conn)->command;
+
+	while (*link != command)
+		link = &(*link)->next;
+	*link = command->next;
+	timer_cancel(&command->master->loop->timers, &command->timer);
+}
+
+static void linked_expired(struct timer *timer, int64_t now_ns)
+{
+	struct command *command = OF(timer, struct command, timer);
+
+	(void)now_ns;
+	take_off(command);
+	end(command, MASTER_LOST, "no answer in time");
+}
+
+static void start_linked(struct command *command)
+{
+	struct master *master = command->master;
+	struct net_conn *conn = master->remotes[command->number].kept;
+
+	if (conn == NULL) {
+		master->totals.closed++;
+		end(command, MASTER_FAILED, "not connected");
+		return;
+	}
+	/* At the end: the oldest is answered first where nothing else tells them apart. */
+	struct command **last = &talk_of(conn)->command;
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = command;
+	command->next = NULL;
+	command->conn = conn;
+	command->timer.fire = linked_expired;
+	loop_timer(master->loop, &command->timer, master->options.answer_timeout_ns);
+	send_command(conn, command);
+}
+
+struct command *master_command_of_id(struct net_conn *conn, uint64_t id)
+{
+	struct command *command = talk_of(conn)->command;
+
+	while (command != NULL && command->id != id)
+		command = command->next;
+	return command;
+}
+
+struct command *master_command_of_word(struct net_conn *conn, enum range_word word)
+{
+	struct command *command = talk_of(conn)->command;
+
+	while (command != NULL && command->type != word)
+		command = command->next;
+	return command;
+}
+
+void master_answered(struct net_conn *conn, struct command *command, const struct master_flaw *flaw)
+{
+	assert(command->conn == conn);
+	take_off(command);
+	if (flaw == NULL) {
+		end(command, MASTER_OK, NULL);
+		return;
+	}
+	command->master->totals.bad_answers++;
+	command->spoke = flaw->spoke;
+	end(command, MASTER_FAILED, flaw->why);
+}
+
+void commands_fail(struct net_conn *conn, int error)
+{
+	while (talk_of(conn)->command != NULL) {
+		struct command *command = talk_of(conn)->command;
+		take_off(command);
+		if (error != 0)
+			command->master->totals.reset++;
+		else
+			command->master->totals.closed++;
+		end(command, MASTER_FAILED,
+		    error != 0 ? strerror(-error) : "closed without an answer");
+	}
+}
+
+/* ---- over one of ours ---- */
+
+static int call(struct command *command, struct master_listener *listener, struct net_conn **ret)
+{
+	const struct remote *remote = &command->master->remotes[command->number];
+	uint16_t port = listener->options.target_port;
+	struct net_addr from = { listener->options.at.ip, 0 };
+	struct net_addr to = { remote->ip, port != 0 ? port : listener->address.port };
+	struct net_conn *conn;
+	int rc = net_connect(listener->net, from, to, &asking_handler, &conn);
+
+	if (rc < 0)
+		return rc;
+	if (!talk_init(conn, listener)) {
+		net_close(conn);
+		return -ENOBUFS;
+	}
+	talk_of(conn)->asks = true;
+	talk_of(conn)->number = command->number;
+	*ret = conn;
+	return 0;
 }
 
 static void start(struct command *command)
 {
 	struct master *master = command->master;
 	struct remote *remote = &master->remotes[command->number];
-	uint16_t port = master->options.target_port;
-	struct net_addr from = { master->options.listen.ip, 0 };
+	struct master_listener *listener = &master->listeners[remote->listener];
 	struct net_conn *conn;
 
 	master->totals.under_way++;
 	remote->under_way++;
 	command->sent_ns = master->loop->now_ns;
-	if (remote->kept != NULL && asking_of(remote->kept)->command == NULL &&
-	    asking_of(remote->kept)->open) {
-		asking_of(remote->kept)->reused = true;
+	if (listener->wire->dialled) {
+		start_linked(command);
+		return;
+	}
+	if (remote->kept != NULL && talk_of(remote->kept)->command == NULL &&
+	    talk_of(remote->kept)->open) {
+		talk_of(remote->kept)->reused = true;
 		attach(remote->kept, command);
 		ask(remote->kept);
 		return;
 	}
-	int rc = net_connect(
-		master->net, from,
-		(struct net_addr){ remote->ip, port != 0 ? port : master->address.port },
-		&asking_handler, &conn);
+	int rc = call(command, listener, &conn);
 	if (rc < 0) {
 		master->totals.no_resources++;
 		end(command, MASTER_FAILED, strerror(-rc));
 		return;
 	}
-	struct asking *asking = asking_of(conn);
-	asking->master = master;
-	asking->number = command->number;
-	qn_snyper_asker_init(&asking->asker, master->options.profile, 0);
 	attach(conn, command);
 	conn->timer.fire = asking_expired;
 	loop_timer(master->loop, &conn->timer, master->options.connect_timeout_ns);
 	/* A second command to the same target meanwhile has a connection of its own, not kept. */
-	if (master->options.keep && remote->kept == NULL)
+	if (listener->options.keep && remote->kept == NULL)
 		remote->kept = conn;
 }
 
-int master_command(struct master *master, uint32_t number, enum qn_snyper_type type, int64_t due_ns,
+int master_command(struct master *master, uint32_t number, enum range_word type, int64_t due_ns,
 		   struct qn_text duration, master_done *done, void *context)
 {
 	if (number >= master->count || !master->remotes[number].known)
@@ -328,6 +440,7 @@ int master_command(struct master *master, uint32_t number, enum qn_snyper_type t
 		return -ENOBUFS;
 	*command = (struct command){ .master = master,
 				     .due_ns = due_ns,
+				     .id = ++master->command_ids,
 				     .number = number,
 				     .type = (uint8_t)type,
 				     .duration = duration,
@@ -352,8 +465,14 @@ void commands_drop_kept(struct master *master, struct remote *remote)
 	struct net_conn *conn = remote->kept;
 
 	(void)master;
-	/* One that is under way ends by itself, and is not kept then. */
 	remote->kept = NULL;
-	if (conn != NULL && asking_of(conn)->command == NULL)
+	if (conn == NULL)
+		return;
+	/* One that asks and is under way ends by itself, and is not kept then. */
+	if (talk_of(conn)->linked) {
+		talk_close(conn);
+	} else if (talk_of(conn)->command == NULL) {
 		net_close(conn);
+		talk_release(conn);
+	}
 }

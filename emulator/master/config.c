@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const command_words[] = { "ping", "stand_up", "lay_down", "activate", NULL };
-static const enum qn_snyper_type command_types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
 static const char *const connection_words[] = { "per_message", "kept", NULL };
 static const char *const then_words[] = { "exit", "stay", NULL };
 
@@ -17,7 +14,7 @@ static const struct setting round_settings[] = {
 	  .kind = SETTING_WORD,
 	  .offset = ROUND(command),
 	  .required = true,
-	  .words = command_words,
+	  .words = range_command_names,
 	  .help = "what is sent" },
 	{ .name = "targets",
 	  .kind = SETTING_STRING,
@@ -73,7 +70,8 @@ static const struct setting listen_settings[] = {
 	  .def = "8081",
 	  .min = 0,
 	  .max = 65535,
-	  .help = "its TCP port; 0: any" },
+	  .present_offset = LISTEN(has_port),
+	  .help = "its TCP port; 0: any; absent: its wire's, 8081 for snyper" },
 	{ .name = NULL },
 };
 static const struct setting_table listen_table = {
@@ -107,6 +105,52 @@ static const struct setting_table wait_table = { .title = "before the first roun
 						 .settings = wait_settings,
 						 .origin_offset = SIZE_MAX };
 
+#define LISTENER(member) offsetof(struct listener_config, member)
+static const struct setting listener_settings[] = {
+	{ .name = "wire",
+	  .kind = SETTING_WORD,
+	  .offset = LISTENER(wire),
+	  .required = true,
+	  .words = wire_names,
+	  .help = "what is spoken there" },
+	{ .name = "host",
+	  .kind = SETTING_STRING,
+	  .offset = LISTENER(host),
+	  .def = "",
+	  .help = "the address; empty: that of master.listen" },
+	{ .name = "port",
+	  .kind = SETTING_INT,
+	  .offset = LISTENER(port),
+	  .def = "0",
+	  .min = 0,
+	  .max = 65535,
+	  .help = "its TCP port; 0: its wire's, 8080 for http" },
+	{ .name = "target_port",
+	  .kind = SETTING_INT,
+	  .offset = LISTENER(target_port),
+	  .def = "0",
+	  .min = 0,
+	  .max = 65535,
+	  .help = "where its targets listen; 0: its own number" },
+	{ .name = "profile",
+	  .kind = SETTING_WORD,
+	  .offset = LISTENER(profile),
+	  .def = "pico",
+	  .words = qn_snyper_profile_names,
+	  .help = "whose habits it has on the wire" },
+	{ .name = "connections",
+	  .kind = SETTING_WORD,
+	  .offset = LISTENER(connections),
+	  .def = "per_message",
+	  .words = connection_words,
+	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = NULL },
+};
+static const struct setting_table listener_table = { .title = "one more port of a master",
+						     .size = sizeof(struct listener_config),
+						     .settings = listener_settings,
+						     .origin_offset = LISTENER(origin) };
+
 #define MASTER(member) offsetof(struct master_config, member)
 static const struct setting master_settings[] = {
 	{ .name = "listen",
@@ -114,6 +158,18 @@ static const struct setting master_settings[] = {
 	  .offset = MASTER(listen),
 	  .sub = &listen_table,
 	  .help = "where targets register" },
+	{ .name = "wire",
+	  .kind = SETTING_WORD,
+	  .offset = MASTER(wire),
+	  .def = "snyper",
+	  .words = wire_names,
+	  .help = "what is spoken there" },
+	{ .name = "listeners",
+	  .kind = SETTING_LIST,
+	  .offset = MASTER(listeners),
+	  .sub = &listener_table,
+	  .max = MASTER_LISTENERS_MAX - 1,
+	  .help = "more ports, of the same or other wires; all share one registry" },
 	{ .name = "target_port",
 	  .kind = SETTING_INT,
 	  .offset = MASTER(target_port),
@@ -208,7 +264,7 @@ static void check_round(struct settings *settings, struct round_config *round)
 	static const struct selector_subject names_only = { .name = no_name };
 	const char *expected;
 
-	round->type = command_types[round->command];
+	round->type = range_commands[round->command];
 	units_number_text(round->duration_s, round->duration_text, sizeof(round->duration_text));
 	if (!selector_parse(round->targets, &round->selector, &expected)) {
 		settings_error(settings, &round->origin, "targets", "\"%s\": %s", round->targets,
@@ -222,18 +278,77 @@ static void check_round(struct settings *settings, struct round_config *round)
 			       round->targets, lacks);
 }
 
+static uint32_t check_host(struct settings *settings, const struct setting_origin *origin,
+			   const char *setting, const char *host)
+{
+	uint32_t ip = 0;
+
+	if (!net_ip_parse(host, strlen(host), &ip))
+		settings_error(settings, origin, setting,
+			       "\"%s\" is no IPv4 address; expected one of this host, e.g. "
+			       "\"127.0.0.1\", or \"0.0.0.0\" for all",
+			       host);
+	return ip;
+}
+
+static void check_options(struct settings *settings, const struct setting_origin *origin,
+			  const struct master_listener_options *options, void *of_wire)
+{
+	const struct master_wire *wire = master_wire(options->wire);
+
+	if (wire->check != NULL)
+		wire->check(settings, origin, of_wire);
+}
+
+static void check_listeners(struct settings *settings, struct master_config *config,
+			    const struct master_listener_options *first)
+{
+	struct listener_config *listeners = config->listeners.at;
+
+	for (size_t i = 0; i < config->listeners.count && i < MASTER_LISTENERS_MAX - 1; i++) {
+		struct listener_config *l = &listeners[i];
+		struct master_listener_options *options = &config->more[i];
+		*options = (struct master_listener_options){
+			.wire = (enum wire_id)l->wire,
+			.at = first->at,
+			.target_port = (uint16_t)l->target_port,
+			.profile = qn_snyper_profile((enum qn_snyper_profile_id)l->profile),
+			.keep = l->connections == 1,
+			.wire_options = l->options[l->wire],
+		};
+		options->at.port = l->port != 0 ? (uint16_t)l->port : wire_port(options->wire);
+		if (l->host[0] != '\0')
+			options->at.ip = check_host(settings, &l->origin, "host", l->host);
+		check_options(settings, &l->origin, options, l->options[l->wire]);
+		for (size_t j = 0; j <= i; j++) {
+			const struct net_addr *other = j == 0 ? &first->at
+							      : &config->more[j - 1].at;
+			if (other->port == options->at.port && other->ip == options->at.ip)
+				settings_error(settings, &l->origin, "port",
+					       "%u is taken by another listener of this master",
+					       options->at.port);
+		}
+	}
+}
+
 void master_config_check(struct settings *settings, struct master_config *config, uint64_t seed)
 {
 	struct round_config *rounds = config->rounds.at;
-	uint32_t ip = 0;
 
 	if (!config->present)
 		return;
-	if (!net_ip_parse(config->listen.host, strlen(config->listen.host), &ip))
-		settings_error(settings, &config->origin, "listen",
-			       "\"%s\" is no IPv4 address; expected one of this host, e.g. "
-			       "\"127.0.0.1\", or \"0.0.0.0\" for all",
-			       config->listen.host);
+	enum wire_id wire = (enum wire_id)config->wire;
+	struct master_listener_options listen = {
+		.wire = wire,
+		.at = { check_host(settings, &config->origin, "listen", config->listen.host),
+			config->listen.has_port ? (uint16_t)config->listen.port : wire_port(wire) },
+		.target_port = (uint16_t)config->target_port,
+		.profile = qn_snyper_profile((enum qn_snyper_profile_id)config->profile),
+		.keep = config->connections == 1,
+		.wire_options = config->wire_options[wire],
+	};
+	check_options(settings, &config->origin, &listen, config->wire_options[wire]);
+	check_listeners(settings, config, &listen);
 	for (size_t i = 0; i < config->rounds.count; i++)
 		check_round(settings, &rounds[i]);
 	if (config->wait.targets > config->targets_max)
@@ -241,14 +356,14 @@ void master_config_check(struct settings *settings, struct master_config *config
 			       "waits for %lld targets; targets_max is %lld",
 			       (long long)config->wait.targets, (long long)config->targets_max);
 	config->options = (struct master_options){
-		.listen = { ip, (uint16_t)config->listen.port },
-		.target_port = (uint16_t)config->target_port,
-		.profile = qn_snyper_profile((enum qn_snyper_profile_id)config->profile),
-		.keep = config->connections == 1,
+		.listen = listen,
+		.more = config->more,
+		.n_more = config->listeners.count,
 		.forget_failed = config->forget_failed,
 		.connect_timeout_ns = config->connect_timeout_ns,
 		.answer_timeout_ns = config->answer_timeout_ns,
-		.limits = { (uint32_t)config->targets_max, (uint32_t)config->concurrency },
+		.limits = { .targets = (uint32_t)config->targets_max,
+			    .concurrency = (uint32_t)config->concurrency },
 		.seed = seed,
 	};
 }

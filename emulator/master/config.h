@@ -20,16 +20,30 @@ struct round_config {
 
 	/* Filled by master_config_check(). */
 	struct selector selector;
-	enum qn_snyper_type type;
+	enum range_word type;
 	char duration_text[32];
+};
+
+/* One more port. */
+struct listener_config {
+	int wire;
+	const char *host;
+	int64_t port, target_port;
+	int profile, connections;
+	_Alignas(8) unsigned char options[WIRE_COUNT][MASTER_WIRE_OPTIONS_BYTES];
+	struct setting_origin origin;
 };
 
 struct master_config {
 	bool present;
+	int wire;
 	struct {
 		const char *host;
 		int64_t port;
+		bool has_port;
 	} listen;
+	struct setting_list listeners; /* struct listener_config */
+	_Alignas(8) unsigned char wire_options[WIRE_COUNT][MASTER_WIRE_OPTIONS_BYTES];
 	int64_t target_port;
 	int profile;
 	int connections;
@@ -46,6 +60,7 @@ struct master_config {
 
 	/* Filled by master_config_check(). */
 	struct master_options options;
+	struct master_listener_options more[MASTER_LISTENERS_MAX - 1];
 };
 
 enum { MASTER_THEN_EXIT, MASTER_THEN_STAY };

@@ -3,7 +3,8 @@
  *
  * Purpose: the other side of a fleet, and a master for real boards. It remembers a target by its id
  * and by the source address of its registration; a command goes to that address on the master's own
- * port number, over a connection of its own, all targets at the same time up to a cap.
+ * port number, over a connection of its own, all targets at the same time up to a cap. That is the
+ * range's own wire; wire.h says what other wires may do otherwise.
  * Every command ends in exactly one of ok, failed, lost: sent = ok + failed + lost + under way.
  * Units: nanoseconds; latencies are measured from when a command was due.
  * Ownership: master_new() reserves everything by the config's limits; master_free() closes all.
@@ -16,7 +17,8 @@
 #include "emulator/base/event.h"
 #include "emulator/base/hist.h"
 #include "emulator/base/net.h"
-#include "proto/snyper/session.h"
+#include "emulator/base/word.h"
+#include "emulator/master/wire.h"
 
 struct master_limits {
 	uint32_t targets;       /* how many it can know */
@@ -24,11 +26,13 @@ struct master_limits {
 	uint32_t registrations; /* connections that register, at the same time; 0: no limit */
 };
 
+#define MASTER_LISTENERS_MAX 16
+
 struct master_options {
-	struct net_addr listen;
-	uint16_t target_port; /* 0: the listening port's number, as the real master */
-	const struct qn_snyper_profile *profile;
-	bool keep;          /* one kept connection a target instead of one a message */
+	struct master_listener_options listen;
+	/* And there as well; up to MASTER_LISTENERS_MAX - 1. */
+	const struct master_listener_options *more;
+	size_t n_more;
 	bool forget_failed; /* after a round: who did not answer must register anew */
 	int64_t connect_timeout_ns, answer_timeout_ns;
 	struct master_limits limits;
@@ -49,6 +53,7 @@ struct master_totals {
 	uint64_t under_way, waiting;
 	/* Of those that failed: why. */
 	uint64_t refused, reset, closed, timed_out_connecting, bad_answers, no_resources;
+	uint64_t hits; /* that targets reported */
 };
 
 /* A target as the master knows it. */
@@ -60,10 +65,11 @@ struct remote {
 	uint8_t last; /* enum master_outcome + 1 of its last command; 0: none yet */
 	bool known;   /* false: forgotten; the slot stays and its number too */
 	bool ever_registered;
-	bool spoke; /* its last command was answered by a message, if not as asked */
+	bool spoke;       /* its last command was answered by a message, if not as asked */
+	uint8_t listener; /* by which it registered last */
 	uint16_t under_way;
 	uint64_t commands;
-	struct net_conn *kept;
+	struct net_conn *kept; /* at rest, or asking; of a wire that is dialled: its link */
 };
 
 struct master;
@@ -71,14 +77,19 @@ struct master;
 int master_new(struct loop *loop, struct net *net, struct events *events,
 	       const struct master_options *options, struct master **ret);
 void master_free(struct master *master);
-/* Opens its port. */
+/* Releases what its wires laid over the net: before the net is freed, where that goes first. */
+void master_shut(struct master *master);
+/* Opens its ports, all or none: master_address_of() then says where it failed. */
 int master_listen(struct master *master);
 /*
  * As a master whose program ends: its port is closed and it knows nobody any more. Commands under
  * way end by themselves. master_listen() brings it back, with everything to learn again.
  */
 void master_stop(struct master *master);
-struct net_addr master_address(const struct master *master);
+struct net_addr master_address(const struct master *master); /* of its first port */
+/* Of port i; as asked while it does not listen. i == master_listeners(): of the one that failed. */
+size_t master_listeners(const struct master *master);
+struct net_addr master_address_of(const struct master *master, size_t i);
 
 /* The remotes, by number, in the order of their first registration; forgotten ones are !known. */
 uint32_t master_count(const struct master *master);
@@ -93,10 +104,10 @@ int64_t master_find(const struct master *master, const char *id, size_t len);
  * done(), where set, is called once with the outcome. 0; -ENOENT: not known; -ENOBUFS: the queue of
  * waiting commands is full (not counted as sent).
  */
-typedef void master_done(struct master *master, uint32_t number, enum qn_snyper_type command,
+typedef void master_done(struct master *master, uint32_t number, enum range_word command,
 			 enum master_outcome outcome, void *context);
-int master_command(struct master *master, uint32_t number, enum qn_snyper_type command,
-		   int64_t due_ns, struct qn_text duration, master_done *done, void *context);
+int master_command(struct master *master, uint32_t number, enum range_word command, int64_t due_ns,
+		   struct qn_text duration, master_done *done, void *context);
 
 /*
  * Forgets those whose last command was answered by no message: refused, closed, lost, rubbish. Who
@@ -108,7 +119,7 @@ void master_forget(struct master *master, uint32_t number);
 const struct master_totals *master_totals(const struct master *master);
 /* Of ping, stand_up, lay_down, activate. */
 const struct master_command_stats *master_stats(const struct master *master,
-						enum qn_snyper_type command);
+						enum range_word command);
 /* Had registered and did not answer as asked in their last command. */
 uint32_t master_lost_targets(const struct master *master);
 

@@ -3,69 +3,131 @@
 #include <assert.h>
 #include <string.h>
 
-/* The listening side: one line `register` a connection as a rule, answered, closed by the target.
- */
+/* The listening side: who connects, who registers, and which of them stay. */
 
 #define IDLE_LIMIT_NS INT64_C(30000000000)
 
-struct registration {
-	struct qn_snyper_answerer answerer;
-	struct master *master;
-};
-_Static_assert(sizeof(struct registration) <= NET_SESSION_BYTES, "a session fits its connection");
+/* ---- connections ---- */
 
-static struct registration *registration_of(struct net_conn *conn)
+bool talk_init(struct net_conn *conn, struct master_listener *listener)
 {
-	return (struct registration *)(void *)conn->session;
+	struct talk *talk = talk_of(conn);
+
+	talk->listener = listener;
+	if (listener->wire->conn_bytes == 0)
+		return true;
+	void *state = pool_get(&listener->conns);
+	if (state == NULL)
+		return false;
+	memset(state, 0, listener->wire->conn_bytes);
+	memcpy(talk->wire, &state, sizeof(state));
+	return true;
 }
 
-static void close_it(struct net_conn *conn)
+void talk_release(struct net_conn *conn)
 {
-	registration_of(conn)->master->registering--;
-	net_close(conn);
+	struct talk *talk = talk_of(conn);
+
+	talk->gone = true;
+	if (talk->listener->wire->conn_bytes > 0)
+		pool_put(&talk->listener->conns, talk_state(conn));
 }
 
-static void answer(struct net_conn *conn, struct qn_snyper_out *out)
+/* It is gone, or about to be: what stood and fell with it. */
+static void leave(struct net_conn *conn, int error)
 {
-	struct master *master = registration_of(conn)->master;
-	char line[4096];
+	struct talk *talk = talk_of(conn);
+	struct master *master = talk->listener->master;
 
-	out->wall_ns = master->loop->wall_ns;
-	size_t len = qn_snyper_write(master->options.profile, out, line, sizeof(line));
-	if (len > 0)
-		net_send(conn, line, len);
-}
-
-static void reject(struct net_conn *conn, struct qn_text id, const char *why, size_t why_len)
-{
-	struct master *master = registration_of(conn)->master;
-	struct qn_snyper_out out = { .type = QN_SNYPER_ERROR, .id = id, .error = { why, why_len } };
-
-	master->totals.registrations_rejected++;
-	master_tell(master, EVENT_M_REJECTED, NULL, 0, 0, why, why_len);
-	answer(conn, &out);
-}
-#define REJECT(conn, id, literal) reject(conn, id, literal, sizeof(literal) - 1)
-
-static void register_target(struct net_conn *conn, const struct qn_snyper_message *message)
-{
-	struct master *master = registration_of(conn)->master;
-	char id[sizeof(((struct remote *)0)->id)], where[24];
-
-	size_t len = qn_json_unescape(message->client_id, master->options.profile->dialect, id,
-				      sizeof(id));
-	if (len == 0 || memchr(id, '\0', len < sizeof(id) ? len : sizeof(id)) != NULL) {
-		REJECT(conn, message->id, "client_id must be a name");
+	if (!talk->linked) {
+		master->registering--;
+		talk_release(conn);
 		return;
 	}
-	if (len >= sizeof(id)) {
-		REJECT(conn, message->id, "client_id is longer than 63 bytes");
+	if (talk->listener->wire->end != NULL)
+		talk->listener->wire->end(conn);
+	struct remote *remote = &master->remotes[talk->number];
+	talk_release(conn);
+	bool was_its_link = remote->kept == conn;
+	if (was_its_link)
+		remote->kept = NULL;
+	commands_fail(conn, error);
+	/* A newer one may be open by now: then it is not forgotten. */
+	if (was_its_link && remote->kept == NULL)
+		master_forget(master, talk->number);
+}
+
+void talk_close(struct net_conn *conn)
+{
+	if (talk_of(conn)->gone)
 		return;
+	net_close(conn);
+	leave(conn, 0);
+}
+
+void talk_closed(struct net_conn *conn, int error)
+{
+	leave(conn, error);
+}
+
+void master_alive(struct net_conn *conn)
+{
+	if (!talk_of(conn)->linked)
+		loop_timer(conn->net->loop, &conn->timer, IDLE_LIMIT_NS);
+}
+
+/* Somebody who connects and says nothing does not keep a descriptor for ever. */
+static void idle(struct timer *timer, int64_t now_ns)
+{
+	(void)now_ns;
+	talk_close(OF(timer, struct net_conn, timer));
+}
+
+static bool refuse(struct master *master, const char *why)
+{
+	master->totals.registrations_rejected++;
+	master_tell(master, EVENT_M_REJECTED, NULL, 0, 0, why, strlen(why));
+	return false;
+}
+
+bool registration_accept(struct net_listener *net_listener, struct net_conn *conn)
+{
+	struct master_listener *listener = net_listener->owner;
+	struct master *master = listener->master;
+
+	/* Those who connect and say nothing must leave room for commands. */
+	uint32_t most = master->options.limits.registrations;
+	if ((most > 0 && master->registering >= most) || !talk_init(conn, listener))
+		return refuse(master, "too many at the same time");
+	master->registering++;
+	conn->handler = &listener->wire->accepted;
+	conn->timer.fire = idle;
+	loop_timer(master->loop, &conn->timer, IDLE_LIMIT_NS);
+	if (listener->wire->begin != NULL)
+		listener->wire->begin(conn);
+	return true;
+}
+
+/* ---- for wires ---- */
+
+struct remote *master_enter(struct net_conn *conn, const char *id, size_t len, const char **ret_why)
+{
+	const size_t most = sizeof(((struct remote *)0)->id);
+	struct master *master = talk_master(conn);
+	char where[24];
+
+	if (len == 0 || memchr(id, '\0', len < most ? len : most) != NULL) {
+		*ret_why = "client_id must be a name";
+		return NULL;
+	}
+	if (len >= most) {
+		*ret_why = "client_id is longer than 63 bytes";
+		return NULL;
 	}
 	int64_t number = registry_enter(master, id, len);
 	if (number < 0) {
-		REJECT(conn, message->id, "no room for another target");
-		return;
+		*ret_why = "no room for another target";
+		return NULL;
 	}
 	struct remote *remote = &master->remotes[number];
 	if (!remote->known)
@@ -76,88 +138,41 @@ static void register_target(struct net_conn *conn, const struct qn_snyper_messag
 	remote->ever_registered = true;
 	/* Registering again overwrites the address: the source of this very connection. */
 	remote->ip = conn->peer.ip;
+	remote->listener = (uint8_t)(talk_of(conn)->listener - master->listeners);
 	master->totals.registrations++;
 	net_addr_text(conn->peer, where, sizeof(where));
 	master_tell(master, EVENT_M_REGISTERED, remote, 0, 0, where, strlen(where));
-	struct qn_snyper_out out = { .type = QN_SNYPER_REGISTERED,
-				     .id = message->id,
-				     .target_id = { remote->id, remote->id_len } };
-	answer(conn, &out);
+	return remote;
 }
 
-static size_t registration_received(struct net_conn *conn, const char *bytes, size_t len,
-				    size_t fresh)
+void master_link(struct net_conn *conn, struct remote *remote)
 {
-	struct registration *r = registration_of(conn);
-	struct qn_snyper_message message;
-	struct qn_fault fault;
-	char space[64];
-	size_t done = 0;
+	struct talk *talk = talk_of(conn);
+	struct master *master = talk->listener->master;
 
-	loop_timer(r->master->loop, &conn->timer, IDLE_LIMIT_NS);
-	for (;;) {
-		size_t taken;
-		enum qn_snyper_step step = qn_snyper_answerer_next(
-			&r->answerer, bytes + done, len - done, fresh > done ? fresh - done : 0,
-			&taken, &message, &fault);
-		done += taken;
-		switch (step) {
-		case QN_SNYPER_STEP_MORE: return done;
-		case QN_SNYPER_STEP_REQUEST: register_target(conn, &message); break;
-		case QN_SNYPER_STEP_IGNORED: r->master->totals.registrations_rejected++; break;
-		case QN_SNYPER_STEP_REFUSE: {
-			struct qn_text text = { fault.text, strlen(fault.text) };
-			if (fault.code == QN_OK)
-				text = qn_snyper_unsupported(QN_SNYPER_MASTER, message.type, space,
-							     sizeof(space));
-			reject(conn, fault.code == QN_OK ? message.id : (struct qn_text){ NULL, 0 },
-			       text.at, text.len);
-			break;
-		}
-		case QN_SNYPER_STEP_CLOSE:
-			r->master->totals.registrations_rejected++;
-			master_tell(r->master, EVENT_M_REJECTED, NULL, 0, 0, fault.text,
-				    strlen(fault.text));
-			close_it(conn);
-			return done;
-		}
-	}
+	if (!talk->linked)
+		master->registering--;
+	talk->linked = true;
+	talk->open = true;
+	talk->number = (uint32_t)(remote - master->remotes);
+	remote->kept = conn;
+	timer_cancel(&master->loop->timers, &conn->timer);
 }
 
-/* Somebody who connects and says nothing does not keep a descriptor for ever. */
-static void registration_idle(struct timer *timer, int64_t now_ns)
+void master_reject(struct net_conn *conn, const char *why, size_t why_len)
 {
-	(void)now_ns;
-	close_it(OF(timer, struct net_conn, timer));
+	struct master *master = talk_master(conn);
+
+	master->totals.registrations_rejected++;
+	master_tell(master, EVENT_M_REJECTED, NULL, 0, 0, why, why_len);
 }
 
-static void registration_closed(struct net_conn *conn, int error)
+void master_hit(struct net_conn *conn, const char *id, size_t len, int64_t value)
 {
-	(void)error;
-	registration_of(conn)->master->registering--;
-}
+	struct master *master = talk_master(conn);
+	int64_t number = master_find(master, id, len);
 
-static const struct net_handler registration_handler = { .received = registration_received,
-							 .closed = registration_closed };
-
-bool registration_accept(struct net_listener *listener, struct net_conn *conn)
-{
-	struct master *master = listener->owner;
-	struct registration *r = registration_of(conn);
-
-	/* Those who connect and say nothing must leave room for commands. */
-	uint32_t most = master->options.limits.registrations;
-	if (most > 0 && master->registering >= most) {
-		static const char why[] = "too many at the same time";
-		master->totals.registrations_rejected++;
-		master_tell(master, EVENT_M_REJECTED, NULL, 0, 0, why, sizeof(why) - 1);
-		return false;
-	}
-	master->registering++;
-	conn->handler = &registration_handler;
-	r->master = master;
-	qn_snyper_answerer_init(&r->answerer, master->options.profile, QN_SNYPER_MASTER, 0);
-	conn->timer.fire = registration_idle;
-	loop_timer(master->loop, &conn->timer, IDLE_LIMIT_NS);
-	return true;
+	master->totals.hits++;
+	master_tell(master, EVENT_M_HIT, number >= 0 ? &master->remotes[number] : NULL, 0, value,
+		    id, len);
 }

@@ -103,7 +103,7 @@ static void look(struct rounds *rounds)
 	next_round(rounds);
 }
 
-static void answered(struct master *master, uint32_t number, enum qn_snyper_type command,
+static void answered(struct master *master, uint32_t number, enum range_word command,
 		     enum master_outcome outcome, void *context)
 {
 	struct rounds *rounds = context;
@@ -277,7 +277,7 @@ const char *rounds_describe(const struct rounds *rounds, char *buf, size_t cap)
 	case PAUSING:
 	case SENDING:
 		snprintf(buf, cap, "round %zu of %zu: %s%s", rounds->current + 1,
-			 rounds->config->rounds.count, qn_snyper_type_name(round->type),
+			 rounds->config->rounds.count, range_word_name(round->type),
 			 rounds->state == PAUSING ? " (pause)" : "");
 		return buf;
 	case FINISHED: return "all rounds done";

@@ -1,6 +1,6 @@
 #include "emulator/results/jsonl.h"
 
-#include "proto/snyper/message.h"
+#include "emulator/base/word.h"
 #include "proto/utf8.h"
 
 #include <string.h>
@@ -78,8 +78,8 @@ void jsonl_put(struct qn_json_writer *writer, const struct record *record, const
 	qn_json_put(writer, events[record->kind].text, events[record->kind].len);
 	if (record->name != NULL)
 		put_name(writer, record->name);
-	if (record->type != QN_SNYPER_UNKNOWN) {
-		const char *type = qn_snyper_type_name((enum qn_snyper_type)record->type);
+	if (record->type != RANGE_NOTHING) {
+		const char *type = range_word_name((enum range_word)record->type);
 		qn_json_put_literal(writer, ",\"type\":\"");
 		qn_json_put(writer, type, strlen(type));
 		qn_json_put_literal(writer, "\"");

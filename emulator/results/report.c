@@ -137,7 +137,7 @@ static void put_latency_tile(const struct results *results, FILE *out)
 		if (hist->n == 0 || (most != NULL && hist->n <= most->n))
 			continue;
 		most = hist;
-		snprintf(name, sizeof(name), "p99 of %s", qn_snyper_type_name(results_commands[c]));
+		snprintf(name, sizeof(name), "p99 of %s", range_word_name(results_commands[c]));
 	}
 	if (most == NULL)
 		return;

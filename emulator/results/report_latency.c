@@ -40,7 +40,7 @@ static void put_series(const struct sampler *sampler, const struct chart *chart,
 	uint32_t points = 0;
 
 	fprintf(out, "<path class=\"curve %s c-%s\" d=\"", series_names[series],
-		qn_snyper_type_name(results_commands[command]));
+		range_word_name(results_commands[command]));
 	for (uint32_t i = 0; i < sampler->count; i++) {
 		const struct sample_latency *latency = &sampler->samples[i].latency[command];
 		if (latency->n > 0) {
@@ -55,7 +55,7 @@ static void put_series(const struct sampler *sampler, const struct chart *chart,
 	if (points > DOTS_MAX)
 		return;
 	fprintf(out, "<path class=\"dots %s c-%s\" d=\"", series_names[series],
-		qn_snyper_type_name(results_commands[command]));
+		range_word_name(results_commands[command]));
 	for (uint32_t i = 0; i < sampler->count; i++) {
 		const struct sample_latency *latency = &sampler->samples[i].latency[command];
 		if (latency->n > 0)
@@ -68,8 +68,7 @@ static void put_series(const struct sampler *sampler, const struct chart *chart,
 static void put_ranges(const struct sampler *sampler, const struct chart *chart, int command,
 		       FILE *out)
 {
-	fprintf(out, "<path class=\"range c-%s\" d=\"",
-		qn_snyper_type_name(results_commands[command]));
+	fprintf(out, "<path class=\"range c-%s\" d=\"", range_word_name(results_commands[command]));
 	for (uint32_t i = 0; i < sampler->count; i++) {
 		const struct sample_latency *latency = &sampler->samples[i].latency[command];
 		if (latency->n > 0)
@@ -107,7 +106,7 @@ static void put_over_time(const struct results *results, int command, const stru
 			  const struct chart_axis *y, FILE *out)
 {
 	const struct hist *hist = latency_of(results, command);
-	const char *name = qn_snyper_type_name(results_commands[command]);
+	const char *name = range_word_name(results_commands[command]);
 	char id[32], title[64], description[200], text[3][MARKUP_NUMBER];
 
 	snprintf(id, sizeof(id), "time-%s", name);
@@ -162,7 +161,7 @@ static void put_all_over_time(const struct results *results, FILE *out)
 /* From the best to the one value that nothing is above. */
 static void put_curve(const struct hist *hist, const struct chart *chart, int command, FILE *out)
 {
-	const char *name = qn_snyper_type_name(results_commands[command]);
+	const char *name = range_word_name(results_commands[command]);
 	double nines = log10((double)hist->n);
 
 	fprintf(out, "<path class=\"curve whole c-%s\" d=\"", name);
@@ -207,8 +206,8 @@ static void put_distribution(const struct results *results, FILE *out)
 	for (int c = 0; c < COMMANDS; c++)
 		if (latency_of(results, c)->n > 0)
 			fprintf(out, "<li>" KEY("whole c-%s") "%s</li>\n",
-				qn_snyper_type_name(results_commands[c]),
-				qn_snyper_type_name(results_commands[c]));
+				range_word_name(results_commands[c]),
+				range_word_name(results_commands[c]));
 	fputs("<li class=\"hint\">both axes logarithmic</li>\n</ul>\n", out);
 	chart_begin(out, &chart);
 	for (int c = 0; c < COMMANDS; c++)
@@ -292,7 +291,7 @@ static void put_table_head(const struct results *results, const char *caption, F
 	for (int c = 0; c < COMMANDS; c++)
 		if (master_stats(results->master, results_commands[c])->sent > 0)
 			fprintf(out, "<th scope=\"col\">%s</th>",
-				qn_snyper_type_name(results_commands[c]));
+				range_word_name(results_commands[c]));
 	fputs("</tr></thead>\n<tbody>\n", out);
 }
 

@@ -67,7 +67,7 @@ static void put_round_lane(const struct results *results, FILE *out)
 	begin_lane("rounds", out);
 	for (uint32_t i = 0; i < marks->round_count; i++) {
 		const struct mark_round *round = &marks->rounds[i];
-		const char *name = qn_snyper_type_name((enum qn_snyper_type)round->type);
+		const char *name = range_word_name((enum range_word)round->type);
 		seen |= 1u << round->type;
 		snprintf(class, sizeof(class), "b-%s", name);
 		put_bar(results, class, round->from_ns, round->to_ns, out);
@@ -86,8 +86,8 @@ static void put_round_lane(const struct results *results, FILE *out)
 	for (int c = 0; c < COMMANDS; c++)
 		if (seen & 1u << results_commands[c])
 			fprintf(out, "<li><i class=\"b-%s\"></i>%s</li>",
-				qn_snyper_type_name(results_commands[c]),
-				qn_snyper_type_name(results_commands[c]));
+				range_word_name(results_commands[c]),
+				range_word_name(results_commands[c]));
 	fputs("</ul></div>\n", out);
 }
 
@@ -248,7 +248,7 @@ void report_rounds(const struct results *results, FILE *out)
 	for (uint32_t i = 0; i < marks->round_count && i < ROWS_MAX; i++) {
 		const struct mark_round *round = &marks->rounds[i];
 		fprintf(out, "<tr><th scope=\"row\">%u: %s</th>", i + 1,
-			qn_snyper_type_name((enum qn_snyper_type)round->type));
+			range_word_name((enum range_word)round->type));
 		put_cell(out, "began", markup_time(round->from_ns, text, sizeof(text)));
 		put_cell(out, "took",
 			 round->to_ns == MARKS_OPEN

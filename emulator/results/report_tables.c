@@ -110,10 +110,10 @@ void report_fleet(const struct results *results, FILE *out)
 		{ "could not listen", totals->listen_failed, true },
 	};
 	const struct count commands[] = {
-		{ "ping", totals->commands[QN_SNYPER_PING], false },
-		{ "stand_up", totals->commands[QN_SNYPER_STAND_UP], false },
-		{ "lay_down", totals->commands[QN_SNYPER_LAY_DOWN], false },
-		{ "activate", totals->commands[QN_SNYPER_ACTIVATE], false },
+		{ "ping", totals->commands[RANGE_PING], false },
+		{ "stand_up", totals->commands[RANGE_STAND_UP], false },
+		{ "lay_down", totals->commands[RANGE_LAY_DOWN], false },
+		{ "activate", totals->commands[RANGE_ACTIVATE], false },
 		{ "answers", totals->answers, false },
 		{ "answers that were errors", totals->errors_answered, true },
 		{ "bad lines", totals->bad_lines, true },
@@ -164,7 +164,7 @@ void report_files(const struct results *results, FILE *out)
 		if (master_stats(results->master, results_commands[c])->sent == 0)
 			continue;
 		snprintf(name, sizeof(name), "latency-%s.hgrm",
-			 qn_snyper_type_name(results_commands[c]));
+			 range_word_name(results_commands[c]));
 		put_file(out, name, "all percentiles, in HdrHistogram's text format");
 	}
 	fputs("</ul>\n</section>\n", out);

@@ -52,7 +52,7 @@ static int open_folder(const char *path)
 
 static void hist_file(int command, char *buf, size_t cap)
 {
-	snprintf(buf, cap, "latency-%s.hgrm", qn_snyper_type_name(results_commands[command]));
+	snprintf(buf, cap, "latency-%s.hgrm", range_word_name(results_commands[command]));
 }
 
 /* Files of an earlier run must not pass for this one's, should it end before it writes its own. */

@@ -8,11 +8,11 @@
 #define FIRST_BIT 10 /* 1024 ns */
 #define STEPS_BITS 3 /* 8 an octave */
 
-const enum qn_snyper_type results_commands[COMMANDS] = {
-	QN_SNYPER_PING,
-	QN_SNYPER_STAND_UP,
-	QN_SNYPER_LAY_DOWN,
-	QN_SNYPER_ACTIVATE,
+const enum range_word results_commands[COMMANDS] = {
+	RANGE_PING,
+	RANGE_STAND_UP,
+	RANGE_LAY_DOWN,
+	RANGE_ACTIVATE,
 };
 
 /* ---- one interval's latencies ---- */

@@ -22,7 +22,7 @@
 
 /* The commands that a master sends, in the order of all results. */
 #define COMMANDS 4
-extern const enum qn_snyper_type results_commands[COMMANDS];
+extern const enum range_word results_commands[COMMANDS];
 
 /* Latencies of one interval: eight buckets an octave from 1 us to an hour, 12 % wide. */
 #define SAMPLE_BUCKETS 256

@@ -14,8 +14,8 @@ static void describe_action(const struct step_config *step, FILE *out)
 	fprintf(out, "%-9s", step_action_name((enum step_action)step->action));
 	switch ((enum step_action)step->action) {
 	case STEP_COMMAND:
-		fprintf(out, " %s", qn_snyper_type_name(step->command_type));
-		if (step->command_type == QN_SNYPER_ACTIVATE)
+		fprintf(out, " %s", range_word_name(step->command_type));
+		if (step->command_type == RANGE_ACTIVATE)
 			fprintf(out, " for %s s", step->duration_text);
 		break;
 	case STEP_FAULT:
@@ -27,8 +27,8 @@ static void describe_action(const struct step_config *step, FILE *out)
 					: "every fault");
 		break;
 	case STEP_RATE:
-		fprintf(out, " %s, %g to %g a second for %s",
-			qn_snyper_type_name(step->command_type), step->rate.per_s,
+		fprintf(out, " %s, %g to %g a second for %s", range_word_name(step->command_type),
+			step->rate.per_s,
 			step->rate.shape == RATE_STEADY ? step->rate.per_s : step->rate.to_per_s,
 			units_duration_text(step->for_ns, time, sizeof(time)));
 		break;

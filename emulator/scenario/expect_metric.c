@@ -159,8 +159,8 @@ static int command_of(const struct argument *argument)
 static void take_command(struct arguments *arguments, int command, struct gauge_spec *spec)
 {
 	if (strcmp(commands[command], "any") != 0)
-		spec->command = (uint8_t)qn_snyper_type_of(commands[command],
-							   strlen(commands[command]));
+		spec->command = (uint8_t)range_word_of(commands[command],
+						       strlen(commands[command]));
 	arguments->next++;
 }
 

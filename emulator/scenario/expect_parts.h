@@ -51,7 +51,7 @@ enum gauge_kind {
 struct gauge_spec {
 	enum gauge_kind kind;
 	uint16_t status;
-	uint8_t command; /* enum qn_snyper_type; 0: any */
+	uint8_t command; /* enum range_word; 0: any */
 	uint64_t events;
 	int64_t from_ns, to_ns;        /* the window [from, to) */
 	char selector[SELECTOR_BYTES]; /* "": all */

@@ -8,9 +8,6 @@ static const char *const action_words[] = { "spawn",        "retire",   "command
 					    "power_off",    "power_on", "move",     "rate",
 					    "pause",        "log",      "snapshot", "master_stop",
 					    "master_start", NULL };
-static const char *const command_words[] = { "ping", "stand_up", "lay_down", "activate", NULL };
-static const enum qn_snyper_type command_types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
 static const char *const shape_words[] = { "steady", "linear", "steps", "sine", "burst", NULL };
 
 #define DAYS_NS(n) ((int64_t)(n)*24 * 3600 * NS_PER_S)
@@ -141,7 +138,7 @@ static const struct setting step_settings[] = {
 	  .kind = SETTING_WORD,
 	  .offset = STEP(command),
 	  .def = "ping",
-	  .words = command_words,
+	  .words = range_command_names,
 	  .present_offset = STEP(has_command),
 	  .help = "of command and rate: what the master sends" },
 	{ .name = "duration",
@@ -298,6 +295,19 @@ static void check_what(struct settings *settings, struct step_config *step, bool
 				       step->addresses.at[i], expected);
 }
 
+/* Its targets are chosen when it happens: it must make sense to some of them. */
+static void check_fault_wires(struct settings *settings, const struct step_config *step,
+			      const struct fleet_config *fleet)
+{
+	const struct group_config *groups = fleet->groups.at;
+
+	for (size_t i = 0; i < fleet->groups.count; i++)
+		if (target_wire_has_fault(groups[i].shared.wire, (enum fault_kind)step->fault.kind))
+			return;
+	if (fleet->groups.count > 0)
+		fault_spec_check_wire(settings, &step->fault, groups[0].shared.wire);
+}
+
 void timeline_config_check(struct settings *settings, struct setting_list *steps,
 			   const struct fleet_config *fleet, bool has_master, int64_t duration_ns)
 {
@@ -312,7 +322,7 @@ void timeline_config_check(struct settings *settings, struct setting_list *steps
 	}
 	for (size_t i = 0; i < steps->count; i++) {
 		struct step_config *step = &all[i];
-		step->command_type = command_types[step->command];
+		step->command_type = range_commands[step->command];
 		units_number_text(step->duration_s, step->duration_text,
 				  sizeof(step->duration_text));
 		if (!selector_parse(step->targets, &step->selector, &expected))
@@ -320,5 +330,7 @@ void timeline_config_check(struct settings *settings, struct setting_list *steps
 				       step->targets, expected);
 		check_when(settings, step);
 		check_what(settings, step, has_master);
+		if (step->has_fault)
+			check_fault_wires(settings, step, fleet);
 	}
 }

@@ -59,7 +59,7 @@ struct step_config {
 	/* Filled by timeline_config_check(). */
 	struct selector selector, after_selector;
 	int after_event; /* enum event_kind */
-	enum qn_snyper_type command_type;
+	enum range_word command_type;
 	char duration_text[32];
 	struct address_list list;
 };

@@ -160,6 +160,7 @@ static struct sim_conn *new_conn(struct net_sim *ns, uint8_t state)
 	sc->state = state;
 	sc->held_end = &sc->held;
 	sc->conn.net = &ns->net;
+	sc->conn.rest_max = NET_REST_DEFAULT;
 	sc->next = ns->open;
 	if (ns->open != NULL)
 		ns->open->prev = sc;
@@ -318,7 +319,8 @@ static void keep_rest(struct sim_conn *sc, const char *rest, size_t len)
 {
 	struct net_sim *ns = of_net(sc->conn.net);
 
-	if (buffer_reserve(&ns->buffers, &sc->in, len) < 0) {
+	if (len > sc->conn.rest_max - sc->in.len ||
+	    buffer_reserve(&ns->buffers, &sc->in, len) < 0) {
 		ns->net.stats.buffers_short++;
 		if (sc->peer != NULL)
 			send_kind(ns, sc->peer, UNIT_RESET);

@@ -210,26 +210,28 @@ static void send_unit(struct net_conn *conn, const char *bytes, size_t len, enum
 
 /* ---- the message ---- */
 
-static void change_message(struct target *target, struct qn_snyper_out *answer)
+static void change_message(struct target *target, struct target_answer *answer)
 {
+	const char *wrong_id = target->group->wire->wrong_id;
 	const struct fault_spec *spec;
 
 	if ((spec = fault_strikes(target, FAULT_ERROR_LINE)) != NULL) {
-		answer->type = QN_SNYPER_ERROR;
+		answer->word = RANGE_ERROR;
 		answer->error = (struct qn_text){ spec->text, strlen(spec->text) };
 	}
 	if (fault_strikes(target, FAULT_WRONG_TYPE))
-		answer->type = answer->type == QN_SNYPER_PONG ? QN_SNYPER_STANDING : QN_SNYPER_PONG;
+		answer->word = answer->word == RANGE_PONG ? RANGE_STANDING : RANGE_PONG;
 	if (fault_strikes(target, FAULT_WRONG_ID))
-		answer->id = (struct qn_text){ "\"msg_0\"", 7 };
+		answer->id = (struct qn_text){ wrong_id, strlen(wrong_id) };
 	if ((spec = fault_strikes(target, FAULT_WRONG_TARGET_ID)) != NULL)
 		answer->target_id = (struct qn_text){ spec->text, strlen(spec->text) };
 }
 
 /* The answer before this one, where there is one; this one takes its place. */
-static size_t put_stale(struct target *target, const struct qn_snyper_out *original, char *line,
+static size_t put_stale(struct net_conn *conn, const struct target_answer *original, char *line,
 			size_t len)
 {
+	struct target *target = served_of(conn)->target;
 	struct target_faults *faults = target->faults;
 
 	if (!(faults->armed & FAULT_BIT(FAULT_STALE)))
@@ -238,68 +240,9 @@ static size_t put_stale(struct target *target, const struct qn_snyper_out *origi
 		memcpy(line, faults->last, faults->last_len);
 		len = faults->last_len;
 	}
-	faults->last_len = (uint16_t)qn_snyper_write(target->group->profile, original, faults->last,
-						     sizeof(faults->last));
+	faults->last_len = (uint16_t)target->group->wire->write(conn, original, faults->last,
+								sizeof(faults->last));
 	return len;
-}
-
-static char *find(char *line, size_t len, const char *what)
-{
-	return memmem(line, len, what, strlen(what));
-}
-
-static void upper_type(char *line, size_t len)
-{
-	char *at = find(line, len, "\"type\": \"");
-
-	for (at = at != NULL ? at + 9 : line + len; at < line + len && *at != '"'; at++)
-		if (*at >= 'a' && *at <= 'z')
-			*at = (char)(*at - 'a' + 'A');
-}
-
-static void put_bad_utf8(char *line, size_t len)
-{
-	char *at = find(line, len, "\"status\": \"");
-
-	if (at == NULL)
-		at = find(line, len, "\"error\": \"");
-	at = at != NULL ? strchr(at + 9, '"') : NULL;
-	if (at != NULL && at + 2 < line + len)
-		at[1] = (char)0xff; /* the first letter of the value */
-}
-
-/* Puts `what` where data's closing brace stands, `open` before it. */
-static size_t grow_data(char *line, size_t len, size_t cap, size_t more,
-			void (*fill)(char *at, size_t more))
-{
-	char *data = find(line, len, "\"data\": {");
-
-	if (data == NULL || len + more > cap)
-		return len;
-	char *at = data + 9;
-	memmove(at + more, at, len - (size_t)(at - line));
-	fill(at, more);
-	return len + more;
-}
-
-static void fill_padding(char *at, size_t more)
-{
-	static const char head[] = "\"padding\": \"", tail[] = "\", ";
-
-	memset(at, 'x', more);
-	memcpy(at, head, sizeof(head) - 1);
-	memcpy(at + more - (sizeof(tail) - 1), tail, sizeof(tail) - 1);
-}
-
-static void fill_nesting(char *at, size_t more)
-{
-	static const char head[] = "\"deep\": ", tail[] = ", ";
-	size_t depth = (more - (sizeof(head) - 1) - (sizeof(tail) - 1)) / 2;
-
-	memcpy(at, head, sizeof(head) - 1);
-	memset(at + sizeof(head) - 1, '[', depth);
-	memset(at + sizeof(head) - 1 + depth, ']', depth);
-	memcpy(at + more - (sizeof(tail) - 1), tail, sizeof(tail) - 1);
 }
 
 static size_t garbage(struct target *target, const struct fault_spec *spec, char *line, size_t cap)
@@ -311,27 +254,29 @@ static size_t garbage(struct target *target, const struct fault_spec *spec, char
 	return len;
 }
 
+/* In this order: each acts on what those before it left. */
+static const enum fault_kind spoilers[] = { FAULT_UPPER_TYPE, FAULT_BAD_UTF8, FAULT_DEEP,
+					    FAULT_OVERSIZED,  FAULT_GARBAGE,  FAULT_CUT_JSON,
+					    FAULT_NO_NEWLINE };
+
 static size_t change_bytes(struct target *target, char *line, size_t len, size_t cap)
 {
+	const struct target_wire *wire = target->group->wire;
 	const struct fault_spec *spec;
 
-	if (fault_strikes(target, FAULT_UPPER_TYPE))
-		upper_type(line, len);
-	if (fault_strikes(target, FAULT_BAD_UTF8))
-		put_bad_utf8(line, len);
-	if ((spec = fault_strikes(target, FAULT_DEEP)) != NULL)
-		len = grow_data(line, len, cap, (size_t)spec->count * 2 + 10, fill_nesting);
-	if ((spec = fault_strikes(target, FAULT_OVERSIZED)) != NULL &&
-	    (size_t)spec->bytes > len + 15)
-		len = grow_data(line, len, cap, (size_t)spec->bytes - len, fill_padding);
-	if ((spec = fault_strikes(target, FAULT_GARBAGE)) != NULL)
-		len = garbage(target, spec, line, cap);
-	if ((spec = fault_strikes(target, FAULT_CUT_JSON)) != NULL && len > 1) {
-		len = (size_t)((double)(len - 1) * spec->factor);
-		line[len++] = '\n';
+	for (size_t i = 0; i < sizeof(spoilers) / sizeof(spoilers[0]); i++) {
+		if ((spec = fault_strikes(target, spoilers[i])) == NULL)
+			continue;
+		len = spec->kind == FAULT_GARBAGE ? garbage(target, spec, line, cap)
+						  : wire->spoil(target, spec, line, len, cap);
+		line[len] = '\0';
 	}
-	if (fault_strikes(target, FAULT_NO_NEWLINE) && len > 0 && line[len - 1] == '\n')
-		len--;
+	for (uint64_t own = wire->faults_own & target->faults->active; own != 0; own &= own - 1) {
+		enum fault_kind kind = (enum fault_kind)__builtin_ctzll(own);
+		if (fault_info(kind)->category == FAULT_CATEGORY_MESSAGE &&
+		    (spec = fault_strikes(target, kind)) != NULL)
+			len = wire->spoil(target, spec, line, len, cap);
+	}
 	return len;
 }
 
@@ -353,34 +298,48 @@ static bool keep_quiet(struct net_conn *conn)
 	return false;
 }
 
-bool target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *original)
+bool target_answer_faulty(struct net_conn *conn, const struct target_answer *original)
 {
 	struct served *served = served_of(conn);
 	struct target *target = served->target;
 	struct target_env *env = target->env;
-	struct qn_snyper_out answer = *original;
+	struct target_answer answer = *original;
+	enum then then = served->last ? THEN_CLOSE : THEN_STAY;
 	const struct fault_spec *spec;
-	char *line = env->scratch;
+	char *line = env->scratch, space[TARGET_LINE_MAX];
 
 	change_message(target, &answer);
-	size_t len = qn_snyper_write(target->group->profile, &answer, line, TARGET_LINE_MAX);
+	size_t len = target->group->wire->write(conn, &answer, line, TARGET_LINE_MAX);
 	if (len == 0)
 		return false;
-	len = put_stale(target, original, line, len);
+	len = put_stale(conn, original, line, len);
 	line[len] = '\0';
 	len = change_bytes(target, line, len, sizeof(env->scratch) - 1);
 	if (keep_quiet(conn))
 		return true;
-	target_count_answer(target, original->type);
-	target_tell(target, EVENT_ANSWER, (uint8_t)answer.type, 0, line, len);
+	target_count_answer(target, original->word);
+	if (events_wanted(env->events, EVENT_ANSWER)) {
+		struct qn_text text = target_unit_text(target, line, len, space, sizeof(space));
+		target_tell(target, EVENT_ANSWER, (uint8_t)answer.word, 0, text.at, text.len);
+	}
 	if ((spec = fault_strikes(target, FAULT_CLOSE_MIDDLE)) != NULL) {
 		send_unit(conn, line, (size_t)((double)len * spec->factor), THEN_CLOSE);
 		return true;
 	}
+	/* Before one that ends the connection it must be known whether another one follows. */
+	if (then == THEN_CLOSE && !fault_strikes(target, FAULT_DUPLICATE)) {
+		send_unit(conn, line, len, then);
+		return true;
+	}
 	send_unit(conn, line, len, THEN_STAY);
-	if (!served->gone && fault_strikes(target, FAULT_DUPLICATE))
-		send_unit(conn, line, len, THEN_STAY);
+	if (!served->gone && (then == THEN_CLOSE || fault_strikes(target, FAULT_DUPLICATE)))
+		send_unit(conn, line, len, then);
 	return true;
+}
+
+void target_send_faulty(struct net_conn *conn, const char *bytes, size_t len)
+{
+	send_unit(conn, bytes, len, THEN_STAY);
 }
 
 int target_env_reserve_faults(struct target_env *env, size_t targets)

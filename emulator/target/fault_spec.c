@@ -1,6 +1,7 @@
 #include "emulator/target/faults.h"
 
 #include "emulator/base/net.h"
+#include "emulator/target/wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -226,6 +227,19 @@ void fault_spec_check(struct settings *settings, struct fault_spec *spec)
 			       FAULT_TEXT_MAX);
 	if (spec->kind == FAULT_REGISTER_FROM)
 		check_address(settings, spec);
+}
+
+void fault_spec_check_wire(struct settings *settings, const struct fault_spec *spec,
+			   const struct target_wire *wire)
+{
+	enum fault_kind kind = (enum fault_kind)spec->kind;
+	char wires[80];
+
+	if (!target_wire_has_fault(wire, kind))
+		settings_error(settings, &spec->origin, "kind",
+			       "\"%s\" makes no sense on the wire \"%s\"; it does on: %s",
+			       infos[kind].name, wire_names[wire->id],
+			       target_wires_with_fault(kind, wires, sizeof(wires)));
 }
 
 const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap)

@@ -236,10 +236,13 @@ static struct target_faults *faults_of(struct target *target)
 
 bool target_fault_on(struct target *target, const struct fault_spec *spec)
 {
-	struct target_faults *faults = faults_of(target);
 	enum fault_kind kind = (enum fault_kind)spec->kind;
 	int64_t now = target->env->loop->now_ns;
 
+	/* A step of the timeline may mean targets of several wires. */
+	if (!target_wire_has_fault(target->group->wire, kind))
+		return true;
+	struct target_faults *faults = faults_of(target);
 	if (faults == NULL)
 		return false;
 	if (faults->armed & FAULT_BIT(kind))

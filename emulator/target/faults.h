@@ -123,6 +123,10 @@ enum fault_kind {
 _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 #define FAULT_BIT(kind) (UINT64_C(1) << (kind))
 
+/* Those that only some wires have, each by its `faults_own` (emulator/target/wire.h): none of the
+ * others can be given them. */
+#define FAULTS_OF_WIRES UINT64_C(0)
+
 enum fault_category {
 	FAULT_CATEGORY_NETWORK,
 	FAULT_CATEGORY_MESSAGE,
@@ -164,12 +168,17 @@ struct fault_spec {
 extern const struct setting_table fault_table;
 /* Fills in the kind's defaults; refuses parameters that the kind does not take. */
 void fault_spec_check(struct settings *settings, struct fault_spec *spec);
+struct target_wire;
+/* Refuses a kind that makes no sense on that wire. */
+void fault_spec_check_wire(struct settings *settings, const struct fault_spec *spec,
+			   const struct target_wire *wire);
 /* "delay, time normal(200ms, 50ms), probability 0.3, for 30s". Returns buf. */
 const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap);
 
 struct target;
 
-/* Arms it (anew, if it had it). False where there is no room for another target's faults. */
+/* Arms it (anew, if it had it). False where there is no room for another target's faults. A kind
+ * that makes no sense on the target's wire changes nothing. */
 bool target_fault_on(struct target *target, const struct fault_spec *spec);
 void target_fault_off(struct target *target, enum fault_kind kind);
 /* In effect right now? */

@@ -55,9 +55,9 @@ static int open_listener(struct target *target)
 	struct target_env *env = target->env;
 	struct net_addr at = { target->ip, target->group->port };
 
-	if (fault_active(target, FAULT_REFUSE))
+	if (!target->group->wire->listens || fault_active(target, FAULT_REFUSE))
 		return 0;
-	int rc = net_listen(env->net, at, &target->listener);
+	int rc = net_listen(target_net(target), at, &target->listener);
 	if (rc < 0) {
 		env->totals.listen_failed++;
 		env->last_listen_error = rc;
@@ -152,9 +152,7 @@ static void stop_everything(struct target *target)
 		struct target_faults *faults = target->faults;
 		faults->parked_life = faults->parked_mechanics = faults->failed_meanwhile = false;
 	}
-	if (target->registering != NULL)
-		net_reset(target->registering);
-	target->registering = NULL;
+	target_stop_registering(target);
 	if (target->listener != NULL)
 		net_unlisten(target->listener);
 	target->listener = NULL;
@@ -196,9 +194,7 @@ void target_move_to(struct target *target, uint32_t ip)
 	target_say(target, EVENT_MOVED, NULL);
 	target_stop_listening(target);
 	target_drop_connections(target);
-	if (registering)
-		net_reset(target->registering);
-	target->registering = NULL;
+	target_stop_registering(target);
 	if (listening && open_listener(target) < 0) {
 		target_crash(target, "cannot listen again");
 		return;
@@ -226,6 +222,28 @@ int target_env_init(struct target_env *env, struct loop *loop, struct net *net,
 	env->events = events;
 	env->seed = seed;
 	return pool_init(&env->late_replies, sizeof(struct target_late_reply), late_replies);
+}
+
+int target_group_open(struct target_env *env, const struct target_group *group, size_t connections)
+{
+	struct target_group_run *run = group->run;
+	int rc = 0;
+
+	*run = (struct target_group_run){ .net = env->net };
+	if (group->wire->conn_bytes > 0)
+		rc = pool_init(&run->conns, group->wire->conn_bytes, connections);
+	if (rc == 0 && group->wire->open != NULL)
+		rc = group->wire->open(env, group);
+	if (rc < 0)
+		pool_release(&run->conns);
+	return rc;
+}
+
+void target_group_close(struct target_env *env, const struct target_group *group)
+{
+	if (group->wire->close != NULL)
+		group->wire->close(env, group);
+	pool_release(&group->run->conns);
 }
 
 void target_env_release(struct target_env *env)

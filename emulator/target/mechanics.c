@@ -97,19 +97,22 @@ static void lie(struct target *target)
 	if (is_jammed(target))
 		return;
 	target->up = false;
-	target_say(target, EVENT_DOWN, NULL);
+	target_news(target, EVENT_DOWN, 0);
 }
 
 static void report(struct target *target)
 {
-	if (target->group->report_hit != TARGET_REPORT_HTTP)
+	if (target->group->report_hit == TARGET_REPORT_NONE)
 		return;
 	if (fault_active(target, FAULT_OUTAGE)) {
 		target->env->totals.hit_reports_failed++;
 		target_say(target, EVENT_HIT_REPORT_FAILED, "no network");
 		return;
 	}
-	target_report_hit(target);
+	if (target->group->report_hit == TARGET_REPORT_HTTP)
+		target_report_hit(target);
+	else
+		target->group->wire->report_hit(target);
 }
 
 static void fallen(struct timer *timer, int64_t now_ns)
@@ -121,7 +124,7 @@ static void fallen(struct timer *timer, int64_t now_ns)
 	if (parked(target))
 		return;
 	lie(target);
-	if (move.command == QN_SNYPER_LAY_DOWN)
+	if (move.command == RANGE_LAY_DOWN)
 		target_answer_late(target, &move);
 	else if (fault_strikes(target, FAULT_CRASH_ACTIVE))
 		target_crash(target, "reporting the hit is not implemented");
@@ -135,7 +138,7 @@ static void fall(struct target *target)
 {
 	if (target->up && !is_jammed(target)) {
 		target_become(target, TARGET_FALLING);
-		target_say(target, EVENT_FALLING, NULL);
+		target_news(target, EVENT_FALLING, 0);
 	} else if (target->state == TARGET_ACTIVE) {
 		/* Jammed upright at the end of an activation: it stays up, and is active no more.
 		 */
@@ -153,7 +156,7 @@ static void hit_noticed(struct timer *timer, int64_t now_ns)
 	if (parked(target))
 		return;
 	target->env->totals.hits++;
-	target_tell(target, EVENT_HIT, 0, now_ns - target->active_since_ns, NULL, 0);
+	target_news(target, EVENT_HIT, now_ns - target->active_since_ns);
 	target->felt_hit = true; /* it lies down, then it reports */
 	fall(target);
 }
@@ -166,7 +169,7 @@ static void time_is_up(struct timer *timer, int64_t now_ns)
 	if (parked(target))
 		return;
 	target->env->totals.misses++;
-	target_say(target, EVENT_MISS, NULL);
+	target_news(target, EVENT_MISS, 0);
 	fall(target);
 }
 
@@ -223,7 +226,7 @@ static void be_active(struct target *target)
 	target->felt_hit = false;
 	target->active_since_ns = target->env->loop->now_ns;
 	target->env->totals.activations++;
-	target_tell(target, EVENT_ACTIVE, 0, move.duration_ns, NULL, 0);
+	target_news(target, EVENT_ACTIVE, move.duration_ns);
 	target_answer_late(target, &move);
 	if (!target_in_service(target))
 		return;
@@ -271,7 +274,7 @@ static void stand(struct target *target)
 {
 	const struct target_move move = *current(target);
 
-	if (move.command == QN_SNYPER_ACTIVATE) {
+	if (move.command == RANGE_ACTIVATE) {
 		be_active(target);
 		return;
 	}
@@ -285,7 +288,7 @@ static void arrive(struct target *target)
 	target->up = true;
 	if (target->state == TARGET_RISING)
 		target_become(target, TARGET_UP);
-	target_say(target, EVENT_STANDING, NULL);
+	target_news(target, EVENT_STANDING, 0);
 }
 
 static void bounce_down(struct timer *timer, int64_t now_ns)
@@ -297,7 +300,7 @@ static void bounce_down(struct timer *timer, int64_t now_ns)
 		return;
 	lie(target);
 	target_become(target, TARGET_RISING);
-	target_say(target, EVENT_RISING, NULL);
+	target_news(target, EVENT_RISING, 0);
 	wait_ns(target, fault_time(target, target->faults->spec[FAULT_BOUNCE]), bounce_back);
 }
 
@@ -310,7 +313,7 @@ static bool bounce(struct target *target)
 		return false;
 	faults->bounces_left--;
 	target_become(target, TARGET_FALLING);
-	target_say(target, EVENT_FALLING, NULL);
+	target_news(target, EVENT_FALLING, 0);
 	wait_ns(target, fault_time(target, faults->spec[FAULT_BOUNCE]), bounce_down);
 	return true;
 }
@@ -360,13 +363,13 @@ static void begin_move(struct target *target)
 {
 	if (target->faults != NULL)
 		target->faults->jammed = fault_strikes(target, FAULT_JAM) != NULL;
-	if (current(target)->command == QN_SNYPER_LAY_DOWN) {
+	if (current(target)->command == RANGE_LAY_DOWN) {
 		fall(target);
 		return;
 	}
 	if (!target->up && !is_jammed(target)) {
 		target_become(target, TARGET_RISING);
-		target_say(target, EVENT_RISING, NULL);
+		target_news(target, EVENT_RISING, 0);
 	}
 	wait_ns(target, draw_rise(target), risen);
 }

@@ -1,9 +1,10 @@
 /*
  * What the files of a target share among themselves; nobody else includes this.
  *
- * life.c: power and states. registration.c: registering. serve.c: connections and answers.
- * mechanics.c: moves and sensor. report.c: telling a hit by HTTP. faults.c: which faults a target
- * has. fault_answer.c: its faulty answers. Ownership, errors, threads: as target.h says.
+ * life.c: power and states. registration.c: when to register, and over what. serve.c: connections,
+ * commands, answers. wire_*.c: what all that is in bytes (wire.h). mechanics.c: moves and sensor.
+ * report.c: telling a hit by HTTP. faults.c: which faults a target has. fault_answer.c: its faulty
+ * answers; spoil.c: what faults do to JSON. Ownership, errors, threads: as target.h says.
  */
 #ifndef TARGET_PARTS_H
 #define TARGET_PARTS_H
@@ -20,23 +21,32 @@ enum { DRAW_BOOT, DRAW_RISE, DRAW_FALL, DRAW_ACTIVATION };
 
 #define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-/* An answer that waits for its movement (reply = "done"). */
+/* What an answer and a registration take as a rule, and what a fault remembers of one. */
+#define TARGET_UNIT_TYPICAL 512
+
+/* An answer that waits for its movement. */
 struct target_late_reply {
 	struct net_conn *conn; /* NULL once it is gone */
 	uint8_t id_len, duration_len;
 	char id[96], duration[32];
 };
 
-/* What a served connection carries. */
+#define SERVED_WIRE_BYTES 48
+
+/* What a connection of a target carries, be it for registering or for serving. */
 struct served {
-	struct qn_snyper_answerer answerer;
 	struct target *target;
 	struct held *held; /* units that a fault keeps back */
-	uint16_t late;     /* answers that are still to come */
-	bool ended;        /* the peer sends no more */
-	bool silent;       /* a fault: whatever comes is taken and forgotten */
-	bool gone;         /* closed, though its memory stands to the end of the turn */
 	struct net_conn *next, *prev;
+	uint16_t late; /* answers that are still to come */
+	bool ended;    /* the peer sends no more */
+	bool silent;   /* a fault: whatever comes is taken and forgotten */
+	bool gone;     /* closed, though its memory stands to the end of the turn */
+	bool last;     /* the wire's: the connection is closed behind the answer that is sent */
+	/* Of one that registers: what happened while its program stood still, or it was off the
+	 * air. */
+	bool opened, expired;
+	_Alignas(8) unsigned char wire[SERVED_WIRE_BYTES];
 };
 _Static_assert(sizeof(struct served) <= NET_SESSION_BYTES, "a session fits its connection");
 
@@ -56,7 +66,7 @@ struct target_faults {
 	/* What waits for the end of a hang. */
 	bool parked_life, parked_mechanics, failed_meanwhile;
 	uint16_t last_len;
-	char last[QN_SNYPER_TYPICAL]; /* the answer before this one, as it should have been */
+	char last[TARGET_UNIT_TYPICAL]; /* the answer before this one, as it should have been */
 };
 
 static inline int64_t ns_plus(int64_t a, int64_t b)
@@ -69,6 +79,22 @@ static inline int64_t ns_plus(int64_t a, int64_t b)
 static inline struct served *served_of(struct net_conn *conn)
 {
 	return (struct served *)(void *)conn->session;
+}
+
+/* The adapter's own part of a connection: in place, or out of the pool (conn_bytes > 0). */
+static inline void *served_wire(struct net_conn *conn)
+{
+	return served_of(conn)->wire;
+}
+
+static inline void *served_state(struct net_conn *conn)
+{
+	return *(void **)(void *)served_of(conn)->wire;
+}
+
+static inline struct net *target_net(const struct target *target)
+{
+	return target->group->run->net;
 }
 
 static inline void target_tell(struct target *target, enum event_kind kind, uint8_t type,
@@ -92,6 +118,14 @@ static inline void target_tell(struct target *target, enum event_kind kind, uint
 static inline void target_say(struct target *target, enum event_kind kind, const char *text)
 {
 	target_tell(target, kind, 0, 0, text, text != NULL ? strlen(text) : 0);
+}
+
+/* Something that its peer may want to know, too. */
+static inline void target_news(struct target *target, enum event_kind kind, int64_t value)
+{
+	target_tell(target, kind, 0, value, NULL, 0);
+	if (target->group->wire->news != NULL && target->link != NULL)
+		target->group->wire->news(target, (int)kind, value);
 }
 
 static inline uint64_t target_draw(struct target *target, enum rng_purpose purpose, int counter)
@@ -128,10 +162,17 @@ static inline int64_t target_wall_ns(const struct target *target)
 
 /* fault_answer.c */
 /* False: the answer is longer than any may be; nothing was sent. */
-bool target_answer_faulty(struct net_conn *conn, const struct qn_snyper_out *answer);
+bool target_answer_faulty(struct net_conn *conn, const struct target_answer *answer);
+/* A unit that is no answer, through the faults of the network alone. */
+void target_send_faulty(struct net_conn *conn, const char *bytes, size_t len);
 void target_drop_held(struct net_conn *conn);
 /* An outage is over: what it kept back goes out. */
 void target_resume_held(struct net_conn *conn);
+
+/* spoil.c */
+/* As target_wire.spoil, for a unit that is one JSON object; what stands behind it stays. */
+size_t target_spoil_json(struct target *target, const struct fault_spec *spec, char *unit,
+			 size_t len, size_t cap);
 
 /* life.c */
 void target_become(struct target *target, enum target_state state);
@@ -148,22 +189,63 @@ static inline bool target_in_service(const struct target *target)
 void target_life_goes_on(struct timer *timer, int64_t now_ns);
 void target_register_again(struct target *target);
 void target_may_register(struct target *target);
+/* Gives up the one under way. */
+void target_stop_registering(struct target *target);
 /* A hang or an outage is over. */
 void target_wake_registration(struct target *target);
+/* Of a wire that stays: the connection that was its registration is gone. */
+void target_link_lost(struct target *target, int error);
+
+/* serve.c, for wires */
+/* A fault keeps it from reading: return *ret_taken from received() at once. */
+static inline bool target_deaf(struct net_conn *conn, size_t len, size_t *ret_taken)
+{
+	const struct served *served = served_of(conn);
+
+	*ret_taken = served->silent ? len : 0;
+	/* What comes during a hang is read when it wakes up. */
+	return served->silent || fault_active(served->target, FAULT_HANG);
+}
+/* Does what was asked, and answers: now, or when it is done. */
+void target_serve(struct net_conn *conn, const struct target_request *request);
+/* What came is no command: counted, told, and answered by an error. */
+void target_refuse(struct net_conn *conn, struct qn_text id, const char *what,
+		   struct qn_text error);
+/* The same without an answer. */
+void target_bad_line(struct net_conn *conn, const char *what);
+/* A unit that answers nothing: a ping of the wire's own, a piece of news. */
+void target_send(struct net_conn *conn, const char *bytes, size_t len);
+void served_ended(struct net_conn *conn, const char *rest, size_t len);
+void served_closed(struct net_conn *conn, int error);
+/* Closes it, now. */
+void target_leave(struct net_conn *conn, bool reset);
 
 /* serve.c */
-static inline void target_count_answer(struct target *target, enum qn_snyper_type type)
+static inline void target_count_answer(struct target *target, enum range_word word)
 {
-	if (type == QN_SNYPER_ERROR)
+	if (word == RANGE_ERROR)
 		target->env->totals.errors_answered++;
 	else
 		target->env->totals.answers++;
 }
+/* What an event says of a unit. */
+static inline struct qn_text target_unit_text(const struct target *target, const char *unit,
+					      size_t len, char *space, size_t cap)
+{
+	const struct target_wire *wire = target->group->wire;
+
+	return wire->describe != NULL ? wire->describe(unit, len, space, cap)
+				      : (struct qn_text){ unit, len };
+}
 bool target_accept(struct net_listener *listener, struct net_conn *conn);
+/* The adapter's state of a new connection. False: there is no room. */
+bool served_init(struct net_conn *conn, struct target *target);
+void served_release(struct net_conn *conn);
+/* A connection over which it registered is served from now on. */
+void target_stay(struct net_conn *conn);
 void target_drop_connections(struct target *target);
 void target_answer_late(struct target *target, const struct target_move *move);
 void target_forget_reply(struct target *target, struct target_late_reply *reply);
-void target_leave(struct net_conn *conn, bool reset);
 void target_leave_if_done(struct net_conn *conn);
 void target_poke_connections(struct target *target);
 

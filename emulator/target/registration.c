@@ -1,24 +1,12 @@
 #include "emulator/target/parts.h"
 
-#include <assert.h>
+#include <errno.h>
 
 /*
- * Registration: asked over a connection of its own, closed when it is answered; tried again less
- * and less often; said anew every so often, or when nobody has spoken to the target for a while.
+ * Registration: asked over a connection of its own, closed when it is answered (or, on a wire that
+ * stays, served from then on); tried again less and less often; said anew every so often, or when
+ * nobody has spoken to the target for a while.
  */
-
-struct registering {
-	struct qn_snyper_asker asker;
-	struct target *target;
-	/* What happened while its program stood still, or it was off the air. */
-	bool opened, ended, expired;
-};
-_Static_assert(sizeof(struct registering) <= NET_SESSION_BYTES, "a session fits its connection");
-
-static struct registering *registering_of(struct net_conn *conn)
-{
-	return (struct registering *)(void *)conn->session;
-}
 
 static bool hangs(const struct target *target)
 {
@@ -78,6 +66,28 @@ void target_register_again(struct target *target)
 	loop_timer(target->env->loop, &target->life, 0);
 }
 
+/* Dials again at once, or when the wire has it. */
+static int64_t redial_delay(struct target *target, int error)
+{
+	const struct target_wire *wire = target->group->wire;
+
+	return wire->redial_ns != NULL ? wire->redial_ns(target, error) : retry_delay(target);
+}
+
+void target_link_lost(struct target *target, int error)
+{
+	if (!target_in_service(target))
+		return;
+	target_say(target, EVENT_DISCONNECTED,
+		   error != 0 ? strerror(-error) : "the peer closed in good order");
+	if (target->registered)
+		target->env->totals.registered--;
+	target->registered = false;
+	target->register_now = true;
+	target->tries = 0;
+	loop_timer(target->env->loop, &target->life, redial_delay(target, error));
+}
+
 /* A fault forbade it, and does so no more. */
 void target_may_register(struct target *target)
 {
@@ -98,11 +108,14 @@ static void registration_failed(struct target *target, const char *why)
 	target->registering = NULL;
 	target->env->totals.register_failures++;
 	bool last = group->attempts > 0 && target->tries >= group->attempts;
-	int64_t delay = last ? -1 : retry_delay(target);
+	int64_t delay = last ? -1 : redial_delay(target, -ECONNREFUSED);
 	target_tell(target, EVENT_REGISTER_FAILED, 0, delay, why, strlen(why));
 	if (!last) {
+		/* While it has none nothing but this timer brings it back. */
+		target->register_now |= group->wire->stays && target->link == NULL;
 		loop_timer(target->env->loop, &target->life, delay);
-	} else if (target->state == TARGET_BOOTING) {
+	} else if (target->state == TARGET_BOOTING ||
+		   (group->wire->stays && target->link == NULL)) {
 		target_give_up(target, "registration failed");
 	} else {
 		/* In service already: it stays there with the registration that it has. */
@@ -163,7 +176,7 @@ static void registration_done(struct target *target)
 
 static void register_opened(struct net_conn *conn)
 {
-	struct registering *r = registering_of(conn);
+	struct served *r = served_of(conn);
 	struct target *target = r->target;
 	struct target_env *env = target->env;
 	struct qn_text name = { target->name, target->name_len };
@@ -176,66 +189,75 @@ static void register_opened(struct net_conn *conn)
 		name.at = target->faults->spec[FAULT_REGISTER_AS]->text;
 		name.len = strlen(name.at);
 	}
-	struct qn_snyper_out request = { .type = QN_SNYPER_REGISTER,
-					 .target_id = name,
-					 .client_id = name,
-					 .wall_ns = target_wall_ns(target) };
-	int64_t deadline = env->loop->now_ns + target->group->answer_timeout_ns;
-	char line[TARGET_LINE_MAX];
+	loop_timer(env->loop, &conn->timer, target->group->answer_timeout_ns);
+	target->group->wire->hello(conn, name);
+}
 
-	size_t len = qn_snyper_asker_ask(&r->asker, &request, deadline, line, sizeof(line));
-	assert(len > 0); /* names are bounded by the config, and so is what a fault says instead */
-	timer_arm(&env->loop->timers, &conn->timer, deadline);
-	net_send(conn, line, len);
+/* It ends, by us or by its peer; what the adapter had for it goes too. */
+static void drop_registering(struct net_conn *conn)
+{
+	served_of(conn)->gone = true;
+	served_release(conn);
+	net_close(conn);
 }
 
 /* The connection has served its purpose, or will not any more. */
-static void register_over(struct net_conn *conn, enum qn_snyper_asker_state how)
+static void register_over(struct net_conn *conn, enum target_heard how, const char *why)
 {
-	struct registering *r = registering_of(conn);
-	struct target *target = r->target;
+	struct target *target = served_of(conn)->target;
 
-	net_close(conn);
-	if (how == QN_SNYPER_ANSWERED)
+	if (how == TARGET_HEARD_YES && target->group->wire->stays && !served_of(conn)->ended) {
+		target_stay(conn);
 		registration_done(target);
-	else if (how == QN_SNYPER_BAD)
-		registration_failed(target,
-				    qn_snyper_reason_name((enum qn_snyper_reason)r->asker.reason));
+		return;
+	}
+	drop_registering(conn);
+	if (how == TARGET_HEARD_YES && !target->group->wire->stays)
+		registration_done(target);
 	else
-		registration_failed(target, "closed without an answer");
+		registration_failed(target, why);
 }
 
 static size_t register_received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
 {
-	struct registering *r = registering_of(conn);
-	struct qn_snyper_message answer;
+	struct served *r = served_of(conn);
+	const char *why = "closed without an answer";
 	size_t taken;
 
 	if (hangs(r->target))
 		return 0; /* read when it wakes up */
-	enum qn_snyper_asker_state state = qn_snyper_asker_read(&r->asker, bytes, len, fresh,
-								&taken, &answer);
-	if (state == QN_SNYPER_ANSWERED || state == QN_SNYPER_BAD)
-		register_over(conn, state);
+	enum target_heard how = r->target->group->wire->heard(conn, bytes, len, fresh, &taken,
+							      &why);
+	if (how == TARGET_HEARD_MORE)
+		return taken;
+	register_over(conn, how, why);
+	/* On one that stays the first commands may stand behind the answer. */
+	if (!r->gone && conn->handler == &r->target->group->wire->served && taken < len)
+		taken += conn->handler->received(conn, bytes + taken, len - taken, 0);
 	return taken;
 }
 
 static void register_ended(struct net_conn *conn, const char *rest, size_t len)
 {
-	struct registering *r = registering_of(conn);
-	struct qn_snyper_message answer;
+	struct served *r = served_of(conn);
+	const struct target_wire *wire = r->target->group->wire;
+	const char *why = "closed without an answer";
 
-	if (hangs(r->target)) {
-		r->ended = true;
+	r->ended = true;
+	if (hangs(r->target))
 		return;
-	}
-	register_over(conn, qn_snyper_asker_closed(&r->asker, rest, len, &answer));
+	register_over(conn,
+		      wire->heard_end != NULL ? wire->heard_end(conn, rest, len, &why)
+					      : TARGET_HEARD_NO,
+		      why);
 }
 
 static void register_closed(struct net_conn *conn, int error)
 {
-	struct target *target = registering_of(conn)->target;
+	struct target *target = served_of(conn)->target;
 
+	served_of(conn)->gone = true;
+	served_release(conn);
 	if (hangs(target)) {
 		target->registering = NULL;
 		target->faults->failed_meanwhile = true;
@@ -247,15 +269,27 @@ static void register_closed(struct net_conn *conn, int error)
 static void register_expired(struct timer *timer, int64_t now_ns)
 {
 	struct net_conn *conn = OF(timer, struct net_conn, timer);
-	struct registering *r = registering_of(conn);
+	struct served *r = served_of(conn);
 
 	(void)now_ns;
 	if (hangs(r->target)) {
 		r->expired = true;
 		return;
 	}
-	net_close(conn);
+	drop_registering(conn);
 	registration_failed(r->target, "no answer in time");
+}
+
+void target_stop_registering(struct target *target)
+{
+	struct net_conn *conn = target->registering;
+
+	target->registering = NULL;
+	if (conn == NULL)
+		return;
+	served_of(conn)->gone = true;
+	served_release(conn);
+	net_reset(conn);
 }
 
 static const struct net_handler register_handler = {
@@ -278,7 +312,7 @@ void target_wake_registration(struct target *target)
 	}
 	if (conn == NULL)
 		return;
-	struct registering *r = registering_of(conn);
+	struct served *r = served_of(conn);
 	if (r->opened) {
 		r->opened = r->expired = false;
 		register_opened(conn);
@@ -307,14 +341,17 @@ static void register_now(struct target *target)
 	}
 	if (fault_strikes(target, FAULT_REGISTER_FROM))
 		from.ip = target->faults->spec[FAULT_REGISTER_FROM]->ip;
-	int rc = net_connect(env->net, from, target->group->master, &register_handler, &conn);
+	int rc = net_connect(target_net(target), from, target->group->master, &register_handler,
+			     &conn);
 	if (rc < 0) {
 		registration_failed(target, strerror(-rc));
 		return;
 	}
-	struct registering *r = registering_of(conn);
-	qn_snyper_asker_init(&r->asker, target->group->profile, 0);
-	r->target = target;
+	if (!served_init(conn, target)) {
+		net_close(conn);
+		registration_failed(target, strerror(ENOBUFS));
+		return;
+	}
 	target->registering = conn;
 	conn->timer.fire = register_expired;
 	loop_timer(env->loop, &conn->timer, target->group->answer_timeout_ns);

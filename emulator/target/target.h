@@ -18,7 +18,8 @@
 #include "emulator/base/pool.h"
 #include "emulator/base/units.h"
 #include "emulator/target/faults.h"
-#include "proto/snyper/session.h"
+#include "emulator/target/wire.h"
+#include "proto/snyper/profile.h"
 
 enum target_state {
 	TARGET_OFF,     /* no power */
@@ -34,11 +35,14 @@ enum target_state {
 const char *target_state_name(enum target_state state);
 
 enum target_reply { TARGET_REPLY_QUEUED, TARGET_REPLY_DONE };
-enum target_report { TARGET_REPORT_NONE, TARGET_REPORT_HTTP };
+enum target_report { TARGET_REPORT_NONE, TARGET_REPORT_HTTP, TARGET_REPORT_WIRE };
 
 /* What the targets of a group have in common. */
 struct target_group {
 	const char *name; /* of the group, for selectors and results */
+	const struct target_wire *wire;
+	struct target_group_run *run; /* target_group_open() fills it */
+	const void *wire_options;     /* the wire's own settings; NULL: it has none */
 	const struct qn_snyper_profile *profile;
 	struct net_addr master;
 	uint16_t port;
@@ -65,7 +69,7 @@ struct target_totals {
 	uint64_t registered; /* targets that hold a registration */
 	uint64_t lost;       /* had one, and are gone without anybody's wish */
 	uint64_t registrations, register_failures;
-	uint64_t commands[QN_SNYPER_TYPES];
+	uint64_t commands[RANGE_WORDS];
 	uint64_t answers, errors_answered, bad_lines, queue_full, conn_refused, listen_failed;
 	uint64_t moves, activations, hits, misses, hits_reported, hit_reports_failed;
 	uint64_t faults_struck;
@@ -89,7 +93,8 @@ struct target_late_reply;
 struct target_faults;
 
 struct target_move {
-	uint8_t command; /* enum qn_snyper_type */
+	uint8_t command; /* enum range_word */
+	bool answered;   /* once already, when it was queued */
 	struct target_late_reply *reply;
 	int64_t duration_ns; /* activate */
 };
@@ -109,10 +114,11 @@ struct target {
 	uint16_t queue_head, queue_len, connections;
 	struct net_listener *listener;
 	struct net_conn *registering;
-	struct net_conn *serving;  /* list of accepted connections */
+	struct net_conn *serving;  /* list of connections that it serves */
 	struct target_move *queue; /* ring of group->queue_max */
 	struct timer life;         /* boot, registration retry, re-registration */
 	struct timer mechanics;
+	struct net_conn *link; /* of a wire that stays: its registration; in `serving` too */
 	uint32_t ip;
 	uint32_t tries;    /* of the registration under way */
 	uint32_t draws[4]; /* boots, rises, falls, activations so far */
@@ -126,6 +132,13 @@ int target_env_init(struct target_env *env, struct loop *loop, struct net *net,
 /* Room for faults of so many targets: before the first target_fault_on(). 0 or -ENOMEM. */
 int target_env_reserve_faults(struct target_env *env, size_t targets);
 void target_env_release(struct target_env *env);
+
+/*
+ * Makes what the group's targets share (group->run): before the first of them, for at most so many
+ * connections at a time. 0 or -errno. target_group_close() after the last has been released.
+ */
+int target_group_open(struct target_env *env, const struct target_group *group, size_t connections);
+void target_group_close(struct target_env *env, const struct target_group *group);
 
 /* `queue` holds group->queue_max moves. The target is off. */
 void target_init(struct target *target, struct target_env *env, const struct target_group *group,

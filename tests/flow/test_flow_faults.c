@@ -61,7 +61,7 @@ Test(flow_faults, wakes_up_and_dies, .fini = faulty_finish)
 	cr_expect_eq(target->state, TARGET_GONE);
 	cr_expect_eq(guest.error, -ECONNRESET);
 	cr_expect_eq(other.error, -ECONNRESET);
-	cr_expect_eq(range.env.totals.commands[QN_SNYPER_PING], 2u);
+	cr_expect_eq(range.env.totals.commands[RANGE_PING], 2u);
 }
 
 /* The end of a hang wakes no target that has lost its power since. */

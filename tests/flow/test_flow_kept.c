@@ -7,7 +7,7 @@ Test(flow_kept, one_connection_is_kept, .fini = finish)
 {
 	start(QN_SNYPER_STRICT, true);
 	for (int i = 0; i < 3; i++) {
-		command(0, QN_SNYPER_PING);
+		command(0, RANGE_PING);
 		guest_send(&stranger.guests[0], PONG);
 		range_pass(&range, 1000);
 	}
@@ -21,8 +21,8 @@ Test(flow_kept, one_connection_is_kept, .fini = finish)
 Test(flow_kept, a_second_command_meanwhile, .fini = finish)
 {
 	start(QN_SNYPER_STRICT, true);
-	command(0, QN_SNYPER_PING);
-	command(0, QN_SNYPER_STAND_UP);
+	command(0, RANGE_PING);
+	command(0, RANGE_STAND_UP);
 	cr_expect_eq(stranger.n, 2u);
 	guest_send(&stranger.guests[1],
 		   "{\"type\": \"standing\", \"id\": \"1\", \"data\": {\"a\": 1}}\n");
@@ -31,7 +31,7 @@ Test(flow_kept, a_second_command_meanwhile, .fini = finish)
 	cr_expect_eq(results[MASTER_OK], 2u);
 	cr_expect_not(stranger.guests[0].ended);
 	cr_expect(stranger.guests[1].ended, "that one is not kept");
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(stranger.n, 2u);
 }
 
@@ -39,12 +39,12 @@ Test(flow_kept, a_second_command_meanwhile, .fini = finish)
 Test(flow_kept, stray_bytes_at_rest, .fini = finish)
 {
 	start(QN_SNYPER_STRICT, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], PONG);
 	range_pass(&range, 10);
 	guest_send(&stranger.guests[0], PONG "{\"half\":");
 	range_pass(&range, 10);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	range_pass(&range, 10);
 	cr_expect_eq(results[MASTER_OK], 1u, "still under way");
 	guest_send(&stranger.guests[0], PONG);
@@ -57,12 +57,12 @@ static void behind_an_answer(const char *stray)
 	char answer[256];
 
 	start(QN_SNYPER_STRICT, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	snprintf(answer, sizeof(answer), "%s%s", PONG, stray);
 	guest_send(&stranger.guests[0], answer);
 	range_pass(&range, 10);
 	cr_expect_eq(results[MASTER_OK], 1u);
-	command(0, QN_SNYPER_STAND_UP);
+	command(0, RANGE_STAND_UP);
 	range_pass(&range, 10);
 	guest_send(&stranger.guests[0],
 		   "{\"type\": \"standing\", \"id\": \"1\", \"data\": {\"status\": \"x\"}}\n");
@@ -82,19 +82,19 @@ Test(flow_kept, stray_bytes_behind_an_answer)
 Test(flow_kept, a_kept_connection_that_the_target_closes, .fini = finish)
 {
 	start(QN_SNYPER_PICO, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], PONG);
 	range_pass(&range, 10);
 	guest_close(&stranger.guests[0]);
 	range_pass(&range, 10);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_assert_eq(stranger.n, 2u);
 	guest_send(&stranger.guests[1], PONG);
 	range_pass(&range, 10);
 	cr_expect_eq(results[MASTER_OK], 2u);
 	guest_reset(&stranger.guests[1]);
 	range_pass(&range, 10);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(stranger.n, 3u);
 	cr_expect_eq(master_totals(range.master)->failed, 0u, "at rest nothing can fail");
 }
@@ -102,11 +102,11 @@ Test(flow_kept, a_kept_connection_that_the_target_closes, .fini = finish)
 Test(flow_kept, a_kept_connection_with_a_bad_answer_is_not_kept, .fini = finish)
 {
 	start(QN_SNYPER_PICO, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], "nope\n");
 	range_pass(&range, 10);
 	cr_expect(stranger.guests[0].ended);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(stranger.n, 2u);
 	guest_send(&stranger.guests[1], PONG);
 	range_pass(&range, 10);
@@ -117,12 +117,12 @@ Test(flow_kept, a_kept_connection_with_a_bad_answer_is_not_kept, .fini = finish)
 Test(flow_kept, registering_again_ends_a_kept_connection, .fini = finish)
 {
 	start(QN_SNYPER_PICO, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], PONG);
 	range_pass(&range, 10);
 	register_from(RANGE_IP(0), "target_1");
 	cr_expect(stranger.guests[0].ended);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(stranger.n, 2u);
 }
 
@@ -131,13 +131,13 @@ Test(flow_kept, a_move_ends_a_kept_connection, .fini = finish)
 	static struct stranger elsewhere;
 
 	start(QN_SNYPER_PICO, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], PONG);
 	range_pass(&range, 10);
 	register_from(RANGE_IP(1), "target_1");
 	cr_expect(stranger.guests[0].ended);
 	stranger_listen(&range, &elsewhere, (struct net_addr){ RANGE_IP(1), RANGE_PORT });
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(elsewhere.n, 1u);
 }
 
@@ -145,7 +145,7 @@ Test(flow_kept, a_move_ends_a_kept_connection, .fini = finish)
 Test(flow_kept, a_move_while_a_command_is_under_way, .fini = finish)
 {
 	start(QN_SNYPER_PICO, true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	register_from(RANGE_IP(1), "target_1");
 	guest_send(&stranger.guests[0], PONG);
 	range_pass(&range, 10);

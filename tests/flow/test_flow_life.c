@@ -523,8 +523,8 @@ Test(flow_life, moves_to_another_address, .fini = finish)
 			     "0 target_1 registered\n");
 	cr_expect_eq(master_known(range.master), 1u);
 	cr_expect_eq(master_remote(range.master, 0)->ip, RANGE_IP(9));
-	master_command(range.master, 0, QN_SNYPER_PING, range.loop.now_ns, (struct qn_text){ 0 },
-		       NULL, NULL);
+	master_command(range.master, 0, RANGE_PING, range.loop.now_ns, (struct qn_text){ 0 }, NULL,
+		       NULL);
 	range_until(&range, 2);
 	cr_expect_eq(master_totals(range.master)->ok, 1u);
 }

@@ -10,7 +10,7 @@ Test(flow_master, a_command_and_its_answer, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
 	range_until(&range, 100);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	struct guest *asked = &stranger.guests[0];
 	cr_expect_str_eq(
 		guest_take(asked),
@@ -23,7 +23,7 @@ Test(flow_master, a_command_and_its_answer, .fini = finish)
 	cr_expect(asked->ended, "it closes when it has its answer");
 	EXPECT_TRACE(&range, "100 target_1 m_sent ping\n"
 			     "130 target_1 m_ok ping 30\n");
-	const struct master_command_stats *stats = master_stats(range.master, QN_SNYPER_PING);
+	const struct master_command_stats *stats = master_stats(range.master, RANGE_PING);
 	cr_expect_eq(stats->ok, 1u);
 	cr_expect_eq(stats->latency.n, 1u);
 	cr_expect_eq(results[MASTER_OK], 1u);
@@ -35,7 +35,7 @@ Test(flow_master, late_commands_count_from_when_they_were_due, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
 	range_until(&range, 500);
-	cr_assert_eq(master_command(range.master, 0, QN_SNYPER_PING, 200 * NS_PER_MS,
+	cr_assert_eq(master_command(range.master, 0, RANGE_PING, 200 * NS_PER_MS,
 				    (struct qn_text){ NULL, 0 }, NULL, NULL),
 		     0);
 	range_pass(&range, 10);
@@ -49,7 +49,7 @@ static void answers(enum qn_snyper_profile_id profile, const char *answer, const
 	char expected[128];
 
 	start(profile, false);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], answer);
 	range_pass(&range, 0);
 	if (answered == 0)
@@ -84,7 +84,7 @@ Test(flow_master, an_answer_that_is_too_long, .fini = finish)
 	char answer[1100];
 
 	start(QN_SNYPER_PICO, false);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	snprintf(answer, sizeof(answer),
 		 "{\"type\": \"pong\", \"id\": \"1\", \"data\": {\"status\": \"%01000d\"}}\n", 0);
 	guest_send(&stranger.guests[0], answer);
@@ -97,7 +97,7 @@ Test(flow_master, nobody_listens, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
 	stranger_stop(&stranger);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	EXPECT_TRACE(&range, "0 target_1 m_failed ping 0: Connection refused\n");
 	cr_expect_eq(master_totals(range.master)->refused, 1u);
 	cr_expect_eq(results[MASTER_FAILED], 1u);
@@ -106,7 +106,7 @@ Test(flow_master, nobody_listens, .fini = finish)
 Test(flow_master, a_reset, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_reset(&stranger.guests[0]);
 	range_pass(&range, 0);
 	EXPECT_TRACE(&range, "0 target_1 m_sent ping\n"
@@ -117,7 +117,7 @@ Test(flow_master, a_reset, .fini = finish)
 Test(flow_master, a_close, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_close(&stranger.guests[0]);
 	range_pass(&range, 0);
 	EXPECT_TRACE(&range, "0 target_1 m_sent ping\n"
@@ -129,7 +129,7 @@ Test(flow_master, a_close, .fini = finish)
 Test(flow_master, an_answer_and_a_close, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], PONG);
 	guest_close(&stranger.guests[0]);
 	range_pass(&range, 0);
@@ -140,7 +140,7 @@ Test(flow_master, an_answer_and_a_close, .fini = finish)
 Test(flow_master, silence_is_a_loss, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
-	command(0, QN_SNYPER_STAND_UP);
+	command(0, RANGE_STAND_UP);
 	range_until(&range, 4999);
 	cr_expect_eq(answered, 0u);
 	range_until(&range, 5000);
@@ -167,7 +167,7 @@ static void lost_at(int64_t connect_ms, int64_t answer_ms)
 	register_from(RANGE_IP(0), "target_1");
 	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
 	range_trace(&range);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	range_until(&range, 20000);
 	snprintf(expected, sizeof(expected),
 		 "0 target_1 m_sent ping\n%d target_1 m_lost ping %d: no answer in time\n",
@@ -187,7 +187,7 @@ Test(flow_master, no_connection_is_a_loss, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
 	pipe_swallow(range.net, RANGE_IP(0), true);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	range_until(&range, 5000);
 	EXPECT_TRACE(&range, "5000 target_1 m_lost ping 5000: no connection in time\n");
 	cr_expect_eq(master_totals(range.master)->timed_out_connecting, 1u);
@@ -197,7 +197,7 @@ Test(flow_master, no_room_for_a_connection, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
 	pipe_fail_next(range.net, -ENOBUFS);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(results[MASTER_FAILED], 1u);
 	cr_expect_eq(master_totals(range.master)->no_resources, 1u);
 	cr_expect_eq(master_totals(range.master)->under_way, 0u);
@@ -206,20 +206,20 @@ Test(flow_master, no_room_for_a_connection, .fini = finish)
 Test(flow_master, commands_for_nobody, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
-	cr_expect_eq(command(1, QN_SNYPER_PING), -ENOENT);
+	cr_expect_eq(command(1, RANGE_PING), -ENOENT);
 	master_forget(range.master, 0);
-	cr_expect_eq(command(0, QN_SNYPER_PING), -ENOENT);
+	cr_expect_eq(command(0, RANGE_PING), -ENOENT);
 	cr_expect_eq(master_totals(range.master)->sent, 0u);
 }
 
 Test(flow_master, its_own_port_number, .fini = finish)
 {
 	range_init(&range, QN_SNYPER_PICO);
-	range.options.target_port = 9999;
+	range.options.listen.target_port = 9999;
 	range_master(&range);
 	register_from(RANGE_IP(0), "target_1");
 	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), 9999 });
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(stranger.n, 1u);
 }
 
@@ -237,7 +237,7 @@ Test(flow_master, no_more_than_the_cap_at_a_time, .fini = finish)
 		register_from(RANGE_IP(0), name);
 	}
 	for (uint32_t i = 0; i < 5; i++)
-		cr_expect_eq(command(i, QN_SNYPER_PING), 0);
+		cr_expect_eq(command(i, RANGE_PING), 0);
 	const struct master_totals *totals = master_totals(range.master);
 	cr_expect_eq(stranger.n, 2u);
 	cr_expect_eq(totals->under_way, 2u);
@@ -263,9 +263,9 @@ Test(flow_master, more_than_may_wait, .fini = finish)
 	register_from(RANGE_IP(0), "target_1");
 	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
 	int accepted = 0;
-	while (command(0, QN_SNYPER_PING) == 0)
+	while (command(0, RANGE_PING) == 0)
 		cr_assert_lt(++accepted, 100);
-	cr_expect_eq(command(0, QN_SNYPER_PING), -ENOBUFS);
+	cr_expect_eq(command(0, RANGE_PING), -ENOBUFS);
 	cr_expect_eq(accepted, 5, "four commands for each target, and those under way");
 	cr_expect_eq(master_totals(range.master)->sent, 5u);
 	/* All of them end, one after the other. */
@@ -281,11 +281,11 @@ Test(flow_master, more_than_may_wait, .fini = finish)
 Test(flow_master, forgets_who_failed, .fini = finish)
 {
 	start(QN_SNYPER_PICO, false);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[0], PONG);
 	range_pass(&range, 0);
 	cr_expect_eq(master_forget_failed(range.master), 0u);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(master_forget_failed(range.master), 0u, "still under way");
 	guest_close(&stranger.guests[1]);
 	range_pass(&range, 0);
@@ -297,7 +297,7 @@ Test(flow_master, forgets_who_failed, .fini = finish)
 	register_from(RANGE_IP(0), "target_1");
 	cr_expect_eq(master_known(range.master), 1u);
 	cr_expect_eq(master_find(range.master, "target_1", 8), 0);
-	cr_expect_eq(command(0, QN_SNYPER_PING), 0);
+	cr_expect_eq(command(0, RANGE_PING), 0);
 }
 
 /* The real master forgets who did not answer. Who answered an error, or without data, it keeps. */
@@ -311,13 +311,13 @@ Test(flow_master, keeps_who_answered_an_error, .fini = finish)
 
 	start(QN_SNYPER_PICO, false);
 	for (uint32_t i = 0; i < 3; i++) {
-		command(0, QN_SNYPER_PING);
+		command(0, RANGE_PING);
 		guest_send(&stranger.guests[i], lines[i]);
 		range_pass(&range, 0);
 		cr_expect_eq(results[MASTER_FAILED], i + 1);
 		cr_expect_eq(master_forget_failed(range.master), 0u, "%s", lines[i]);
 	}
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	guest_send(&stranger.guests[3], "pong\n");
 	range_pass(&range, 0);
 	cr_expect_eq(master_forget_failed(range.master), 1u, "no message at all");
@@ -332,8 +332,8 @@ Test(flow_master, sixteen_targets_and_four_commands, .fini = finish)
 	for (int i = 0; i < RANGE_TARGETS; i++)
 		target_power_on(range_target(&range));
 	range_pass(&range, 10);
-	static const enum qn_snyper_type types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-						     QN_SNYPER_ACTIVATE, QN_SNYPER_LAY_DOWN };
+	static const enum range_word types[] = { RANGE_PING, RANGE_STAND_UP, RANGE_ACTIVATE,
+						 RANGE_LAY_DOWN };
 	for (int round = 0; round < 4; round++) {
 		for (uint32_t i = 0; i < RANGE_TARGETS; i++)
 			command(i, types[round]);
@@ -355,14 +355,14 @@ Test(flow_master, a_target_that_is_switched_off_and_on, .fini = finish)
 	target_power_on(target);
 	range_pass(&range, 10);
 	target_power_off(target);
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_expect_eq(results[MASTER_FAILED], 1u);
 	cr_expect_eq(master_totals(range.master)->refused, 1u);
 	master_forget_failed(range.master);
-	cr_expect_eq(command(0, QN_SNYPER_PING), -ENOENT);
+	cr_expect_eq(command(0, RANGE_PING), -ENOENT);
 	target_power_on(target);
 	range_pass(&range, 10);
-	cr_expect_eq(command(0, QN_SNYPER_PING), 0);
+	cr_expect_eq(command(0, RANGE_PING), 0);
 	cr_expect_eq(results[MASTER_OK], 1u);
 	cr_expect_eq(master_lost_targets(range.master), 0u);
 }
@@ -374,12 +374,13 @@ Test(flow_master, all_profiles_understand_each_other)
 		for (int t = 0; t < QN_SNYPER_PROFILES; t++) {
 			results[MASTER_OK] = 0;
 			range_init(&range, (enum qn_snyper_profile_id)t);
-			range.options.profile = qn_snyper_profile((enum qn_snyper_profile_id)m);
+			range.options.listen.profile =
+				qn_snyper_profile((enum qn_snyper_profile_id)m);
 			range_master(&range);
 			target_power_on(range_target(&range));
 			range_pass(&range, 10);
-			command(0, QN_SNYPER_PING);
-			command(0, QN_SNYPER_ACTIVATE);
+			command(0, RANGE_PING);
+			command(0, RANGE_ACTIVATE);
 			cr_expect_eq(results[MASTER_OK], 2u, "master %s, target %s",
 				     qn_snyper_profile_names[m], qn_snyper_profile_names[t]);
 			finish();

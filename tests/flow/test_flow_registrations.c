@@ -32,7 +32,7 @@ Test(flow_registrations, registering_again_overwrites_the_address, .fini = finis
 	cr_expect_eq(master_count(range.master), 2u);
 	cr_expect_eq(master_remote(range.master, 0)->ip, RANGE_IP(5));
 	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(5), RANGE_PORT });
-	command(0, QN_SNYPER_PING);
+	command(0, RANGE_PING);
 	cr_assert_eq(stranger.n, 1u);
 	cr_expect_eq(stranger.guests[0].conn->peer.ip, RANGE_MASTER_IP);
 	guest_send(&stranger.guests[0], PONG);
@@ -45,7 +45,7 @@ Test(flow_registrations, names, .fini = finish)
 {
 	range_init(&range, QN_SNYPER_STRICT);
 	range_master(&range);
-	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen.at);
 	range_pass(&range, 0);
 	say("{\"type\": \"REGISTER\", \"id\": 5, \"target_id\": \"other\", \"data\": "
 	    "{\"client_id\": "
@@ -62,7 +62,7 @@ static void rejected(const char *line, const char *error)
 	char expected[128];
 	uint64_t before = master_totals(range.master)->registrations_rejected;
 
-	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen.at);
 	range_pass(&range, 0);
 	say(line);
 	const char *got = guest_take(&guest);
@@ -117,7 +117,7 @@ Test(flow_registrations, a_name_of_63_bytes, .fini = finish)
 	cr_expect_not_null(strstr(register_from(RANGE_IP(0), name), "registered"));
 	cr_expect_eq(master_find(range.master, name, 63), 0);
 	stranger_listen(&range, &stranger, (struct net_addr){ RANGE_IP(0), RANGE_PORT });
-	command(0, QN_SNYPER_ACTIVATE);
+	command(0, RANGE_ACTIVATE);
 	cr_expect_not_null(strstr(guest_take(&stranger.guests[0]), name));
 }
 
@@ -144,7 +144,7 @@ Test(flow_registrations, registrations_of_a_relay, .fini = finish)
 {
 	range_init(&range, QN_SNYPER_PICO);
 	range_master(&range);
-	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen.at);
 	range_pass(&range, 0);
 	guest_send(&guest, REGISTER("\"a\"") "\r\n" REGISTER("\"b\""));
 	guest_shutdown(&guest);
@@ -159,7 +159,7 @@ Test(flow_registrations, who_connects_and_says_nothing, .fini = finish)
 {
 	range_init(&range, QN_SNYPER_PICO);
 	range_master(&range);
-	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen);
+	guest_connect(&range, &guest, RANGE_IP(0), range.options.listen.at);
 	range_until(&range, 20000);
 	say("{\"type\": \"re");
 	range_until(&range, 49999);

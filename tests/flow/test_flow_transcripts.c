@@ -131,7 +131,7 @@ static void range_of(struct range *range)
 	range_init(range, transcript.profile);
 	range->group.master = (struct net_addr){ REAL_MASTER_IP, REAL_PORT };
 	range->group.port = REAL_PORT;
-	range->options.listen = range->group.master;
+	range->options.listen.at = range->group.master;
 }
 
 static void expect_line(const char *is, const char *expected, size_t i)
@@ -267,21 +267,21 @@ Test(flow_transcripts, our_targets_die_as_the_firmware_does)
 
 static const char *const commands[] = { "ping", "stand_up", "lay_down", "activate" };
 
-static enum qn_snyper_type command_of(const char *line)
+static enum range_word command_of(const char *line)
 {
 	for (size_t i = 0; i < 4; i++) {
 		char member[32];
 		snprintf(member, sizeof(member), "\"type\": \"%s\"", commands[i]);
 		if (strstr(line, member) != NULL)
-			return qn_snyper_type_of(commands[i], strlen(commands[i]));
+			return range_word_of(commands[i], strlen(commands[i]));
 	}
-	return QN_SNYPER_UNKNOWN;
+	return RANGE_NOTHING;
 }
 
 static enum master_outcome outcomes[CONNS];
 static bool over[CONNS];
 
-static void command_over(struct master *master, uint32_t number, enum qn_snyper_type command,
+static void command_over(struct master *master, uint32_t number, enum range_word command,
 			 enum master_outcome outcome, void *context)
 {
 	int conn = (int)(intptr_t)context;
@@ -325,7 +325,7 @@ static void real_target_registers(struct meeting *m, const struct entry *entry, 
 	}
 }
 
-static void send_command(struct meeting *m, const struct entry *entry, enum qn_snyper_type type)
+static void send_command(struct meeting *m, const struct entry *entry, enum range_word type)
 {
 	struct master *master = m->range.master;
 	char id[16];
@@ -368,7 +368,7 @@ static void real_target_is_commanded(struct meeting *m, const struct entry *entr
 	}
 	case WHAT_REFUSED:
 		stranger_stop(&m->strangers[entry->number]);
-		send_command(m, entry, QN_SNYPER_PING);
+		send_command(m, entry, RANGE_PING);
 		cr_expect(over[entry->conn] && outcomes[entry->conn] == MASTER_FAILED);
 		break;
 	case WHAT_OPEN:

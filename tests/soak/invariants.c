@@ -36,7 +36,7 @@ static void outcome(struct invariants *inv, const struct event *event, enum mast
 	/* An answer that was taken for this target's must have been asked of this target. */
 	if (++inv->confirmed[number][event->type] > inv->received[number][event->type])
 		BROKEN(inv, "%s confirmed %s more often than it got it", event->name,
-		       qn_snyper_type_name((enum qn_snyper_type)event->type));
+		       range_word_name((enum range_word)event->type));
 }
 
 static void listen(struct event_sink *sink, const struct event *event)
@@ -70,8 +70,8 @@ int invariants_init(struct invariants *inv, struct app *app, bool names_are_true
 static void check_master(struct invariants *inv)
 {
 	const struct master_totals *totals = master_totals(inv->app->master);
-	static const enum qn_snyper_type commands[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-							QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
+	static const enum range_word commands[] = { RANGE_PING, RANGE_STAND_UP, RANGE_LAY_DOWN,
+						    RANGE_ACTIVATE };
 	uint64_t sent = 0, ended = 0;
 
 	if (totals->sent !=

@@ -14,9 +14,9 @@ struct invariants {
 	struct event_sink sink;
 	struct app *app;
 	bool names_are_true;
-	uint64_t outcomes[3];                  /* by enum master_outcome */
-	uint64_t (*received)[QN_SNYPER_TYPES]; /* commands, by target */
-	uint64_t (*confirmed)[QN_SNYPER_TYPES];
+	uint64_t outcomes[3];              /* by enum master_outcome */
+	uint64_t (*received)[RANGE_WORDS]; /* commands, by target */
+	uint64_t (*confirmed)[RANGE_WORDS];
 	int64_t last_ns;
 	char broken[200]; /* "" as long as all is well */
 };

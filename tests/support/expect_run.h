@@ -193,7 +193,7 @@ static inline void run_register(struct run *run, const char *name)
 }
 
 /* An event of the master, about the target that it knows as `number`. */
-static inline void run_master(struct run *run, enum event_kind kind, enum qn_snyper_type type,
+static inline void run_master(struct run *run, enum event_kind kind, enum range_word type,
 			      uint32_t number, const char *name, int64_t value)
 {
 	struct event event = { .t_ns = run->loop.now_ns,
@@ -220,7 +220,7 @@ static inline void run_ping(struct run *run, enum event_kind kind, const char *n
 {
 	uint32_t number = (uint32_t)strtoul(strchr(name, '_') + 1, NULL, 10) + (*name == 'e') * 100;
 
-	run_master(run, kind, QN_SNYPER_PING, number, name, value);
+	run_master(run, kind, RANGE_PING, number, name, value);
 }
 
 /* "west_1 west_2 (3)": the first ten, and how many in all. */

@@ -28,7 +28,7 @@ static inline void finish(void)
 
 static unsigned results[3], answered;
 
-static inline void command_over(struct master *master, uint32_t number, enum qn_snyper_type command,
+static inline void command_over(struct master *master, uint32_t number, enum range_word command,
 				enum master_outcome outcome, void *context)
 {
 	(void)master;
@@ -39,7 +39,7 @@ static inline void command_over(struct master *master, uint32_t number, enum qn_
 	answered++;
 }
 
-static inline int command(uint32_t number, enum qn_snyper_type type)
+static inline int command(uint32_t number, enum range_word type)
 {
 	int rc = master_command(range.master, number, type, range.loop.now_ns,
 				(struct qn_text){ NULL, 0 }, command_over, NULL);
@@ -53,7 +53,7 @@ static inline const char *register_from(uint32_t ip, const char *name)
 {
 	char line[256];
 
-	guest_connect(&range, &guest, ip, range.options.listen);
+	guest_connect(&range, &guest, ip, range.options.listen.at);
 	range_pass(&range, 0);
 	snprintf(line, sizeof(line),
 		 "{\"timestamp\": 1, \"type\": \"register\", \"data\": {\"client_id\": \"%s\"}, "
@@ -74,7 +74,7 @@ static inline void say(const char *text)
 static inline void start(enum qn_snyper_profile_id profile, bool keep)
 {
 	range_init(&range, profile);
-	range.options.keep = keep;
+	range.options.listen.keep = keep;
 	range_master(&range);
 	register_from(RANGE_IP(0), "target_1");
 	guest_close(&guest);

@@ -39,7 +39,7 @@ static void note_event(struct event_sink *sink, const struct event *event)
 	len += (size_t)snprintf(at + len, cap - len, " %s", event_name(event->kind));
 	if (shows_type(event->kind))
 		len += (size_t)snprintf(at + len, cap - len, " %s",
-					qn_snyper_type_name((enum qn_snyper_type)event->type));
+					range_word_name((enum range_word)event->type));
 	if (shows_ms(event->kind))
 		len += (size_t)snprintf(at + len, cap - len, " %.10g", (double)event->value / 1e6);
 	if (event->kind == EVENT_M_ROUND)
@@ -81,6 +81,8 @@ void range_init(struct range *range, enum qn_snyper_profile_id profile)
 		     0);
 	range->group = (struct target_group){
 		.name = "range",
+		.wire = target_wire(WIRE_SNYPER),
+		.run = &range->run,
 		.profile = qn_snyper_profile(profile),
 		.master = { RANGE_MASTER_IP, RANGE_PORT },
 		.port = RANGE_PORT,
@@ -97,8 +99,8 @@ void range_init(struct range *range, enum qn_snyper_profile_id profile)
 		.hit_value = 1,
 	};
 	range->options = (struct master_options){
-		.listen = { RANGE_MASTER_IP, RANGE_PORT },
-		.profile = qn_snyper_profile(profile),
+		.listen = { .at = { RANGE_MASTER_IP, RANGE_PORT },
+			    .profile = qn_snyper_profile(profile) },
 		.connect_timeout_ns = 5 * NS_PER_S,
 		.answer_timeout_ns = 5 * NS_PER_S,
 		.limits = { RANGE_TARGETS, RANGE_TARGETS },
@@ -109,6 +111,10 @@ void range_release(struct range *range)
 {
 	for (uint32_t i = 0; i < range->n_targets; i++)
 		target_release(&range->targets[i]);
+	if (range->group_open)
+		target_group_close(&range->env, &range->group);
+	if (range->master != NULL)
+		master_shut(range->master);
 	pipe_net_free(range->net);
 	master_free(range->master);
 	target_env_release(&range->env);
@@ -119,6 +125,9 @@ struct target *range_target(struct range *range)
 {
 	uint32_t i = range->n_targets++;
 
+	if (!range->group_open)
+		cr_assert_eq(target_group_open(&range->env, &range->group, 256), 0);
+	range->group_open = true;
 	cr_assert(i < RANGE_TARGETS && range->group.queue_max <= RANGE_QUEUE);
 	snprintf(range->names[i], sizeof(range->names[i]), "target_%u", i + 1);
 	target_init(&range->targets[i], &range->env, &range->group, i, range->names[i], RANGE_IP(i),
@@ -140,8 +149,8 @@ void range_master(struct range *range)
  * reason. */
 static void check_totals(const struct range *range)
 {
-	static const enum qn_snyper_type types[] = { QN_SNYPER_PING, QN_SNYPER_STAND_UP,
-						     QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE };
+	static const enum range_word types[] = { RANGE_PING, RANGE_STAND_UP, RANGE_LAY_DOWN,
+						 RANGE_ACTIVATE };
 	const struct master_totals *t = master_totals(range->master);
 	uint64_t sent = 0;
 

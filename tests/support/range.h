@@ -28,6 +28,8 @@ struct range {
 	struct events events;
 	struct event_sink sink;
 	struct target_env env;
+	struct target_group_run run;
+	bool group_open;
 	struct target_group group; /* as the firmware is; change it before range_target() */
 	struct target targets[RANGE_TARGETS];
 	struct target_move queues[RANGE_TARGETS][RANGE_QUEUE];

@@ -87,7 +87,7 @@ static inline void run_next_state(struct results_run *run, int i)
 		break;
 	case TARGET_RISING:
 		totals->moves++;
-		if (run->command[i] != QN_SNYPER_ACTIVATE) {
+		if (run->command[i] != RANGE_ACTIVATE) {
 			run_become(run, i, TARGET_UP, EVENT_STANDING, 0);
 			break;
 		}
@@ -117,10 +117,9 @@ static inline void run_move(struct results_run *run, int i, uint8_t type)
 {
 	int64_t takes = (int64_t)((0.45 + 0.2 * run_draw(run)) * 1e9);
 
-	if (type == QN_SNYPER_LAY_DOWN && run->state[i] == TARGET_UP)
+	if (type == RANGE_LAY_DOWN && run->state[i] == TARGET_UP)
 		run_become(run, i, TARGET_FALLING, EVENT_FALLING, takes);
-	if ((type == QN_SNYPER_STAND_UP || type == QN_SNYPER_ACTIVATE) &&
-	    run->state[i] == TARGET_DOWN)
+	if ((type == RANGE_STAND_UP || type == RANGE_ACTIVATE) && run->state[i] == TARGET_DOWN)
 		run_become(run, i, TARGET_RISING, EVENT_RISING, takes);
 }
 
@@ -201,9 +200,8 @@ static inline void run_faults(struct results_run *run, int64_t at_ns, bool *flag
 
 static inline void run_script(struct results_run *run)
 {
-	static const uint8_t plan[] = { QN_SNYPER_PING, QN_SNYPER_PING,     QN_SNYPER_STAND_UP,
-					QN_SNYPER_PING, QN_SNYPER_LAY_DOWN, QN_SNYPER_ACTIVATE,
-					QN_SNYPER_PING };
+	static const uint8_t plan[] = { RANGE_PING,     RANGE_PING,     RANGE_STAND_UP, RANGE_PING,
+					RANGE_LAY_DOWN, RANGE_ACTIVATE, RANGE_PING };
 	int64_t now = run->loop.now_ns;
 
 	if (now >= 4 * NS_PER_S && now % (1500 * NS_PER_MS) == 0 && run->under_way == 0)
@@ -247,7 +245,7 @@ static inline void run_step(struct timer *timer, int64_t now_ns)
 static inline void results_run_open(struct results_run *run, struct results_options options)
 {
 	struct master_options master = { .limits = { .targets = RUN_TARGETS, .concurrency = 4 },
-					 .profile = qn_snyper_profile(QN_SNYPER_CPYTHON) };
+					 .listen.profile = qn_snyper_profile(QN_SNYPER_CPYTHON) };
 
 	memset(run, 0, sizeof(*run));
 	loop_init_simulated(&run->loop, INT64_C(1763740800) * NS_PER_S);

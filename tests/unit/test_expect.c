@@ -309,9 +309,9 @@ Test(expect, a_master_alone_knows_names)
 	}
 	run_master(run, EVENT_M_FORGOTTEN, 0, 2, "board_2", 0);
 	run_to(run, S);
-	run_master(run, EVENT_M_LOST, QN_SNYPER_PING, 2, "board_2", 0);
-	run_master(run, EVENT_M_OK, QN_SNYPER_PING, 1, "board_1", 5 * MS + 1);
-	run_master(run, EVENT_M_OK, QN_SNYPER_PING, 3, "board_3", 5 * MS);
+	run_master(run, EVENT_M_LOST, RANGE_PING, 2, "board_2", 0);
+	run_master(run, EVENT_M_OK, RANGE_PING, 1, "board_1", 5 * MS + 1);
+	run_master(run, EVENT_M_OK, RANGE_PING, 3, "board_3", 5 * MS);
 	run_finish(run, S);
 	run_expect(run, 0, VERDICT_PASS, S,
 		   "registered was 2, expected 2; targets was 3, expected 3", "");

@@ -124,16 +124,16 @@ Test(expect_parse, counts)
 	} cases[] = {
 		{ "sent == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_SENT), 0, "", 0, NEVER },
 		{ "ok(any) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_OK), 0, "", 0, NEVER },
-		{ "failed(stand_up) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_FAILED),
-		  QN_SNYPER_STAND_UP, "", 0, NEVER },
+		{ "failed(stand_up) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_FAILED), RANGE_STAND_UP,
+		  "", 0, NEVER },
 		{ "lost(ping, west_[1-3], 20s..40s) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_LOST),
-		  QN_SNYPER_PING, "west_[1-3]", 20 * S, 40 * S },
+		  RANGE_PING, "west_[1-3]", 20 * S, 40 * S },
 		{ "lost(west_1) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_LOST), 0, "west_1", 0,
 		  NEVER },
 		{ "lost(..1.5s) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_LOST), 0, "", 0, 1500 * MS },
-		{ "ok(lay_down,20s .. ) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_OK),
-		  QN_SNYPER_LAY_DOWN, "", 20 * S, NEVER },
-		{ "loss(activate) == 1%", GAUGE_LOSS, 0, QN_SNYPER_ACTIVATE, "", 0, NEVER },
+		{ "ok(lay_down,20s .. ) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_OK), RANGE_LAY_DOWN,
+		  "", 20 * S, NEVER },
+		{ "loss(activate) == 1%", GAUGE_LOSS, 0, RANGE_ACTIVATE, "", 0, NEVER },
 		{ "count(bad_line) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_BAD_LINE), 0, "", 0, NEVER },
 		{ "count(m_round, 1s..) == 1", GAUGE_COUNT, EVENT_BIT(EVENT_M_ROUND), 0, "", S,
 		  NEVER },
@@ -166,15 +166,15 @@ Test(expect_parse, latencies)
 		const char *selector;
 		int64_t from_ns;
 	} cases[] = {
-		{ "latency(ping, p99) < 1s", STATISTIC_PERCENTILE, 99, QN_SNYPER_PING, "", 0 },
+		{ "latency(ping, p99) < 1s", STATISTIC_PERCENTILE, 99, RANGE_PING, "", 0 },
 		{ "latency(any, p99.95) < 1s", STATISTIC_PERCENTILE, 99.95, 0, "", 0 },
-		{ "latency(activate, p100) < 1s", STATISTIC_PERCENTILE, 100, QN_SNYPER_ACTIVATE, "",
+		{ "latency(activate, p100) < 1s", STATISTIC_PERCENTILE, 100, RANGE_ACTIVATE, "",
 		  0 },
-		{ "latency(ping, group:west, min) < 1s", STATISTIC_MIN, 0, QN_SNYPER_PING,
-		  "group:west", 0 },
-		{ "latency(ping, mean, 5s..) < 1s", STATISTIC_MEAN, 0, QN_SNYPER_PING, "", 5 * S },
-		{ "latency(ping, pico_*, max, 5s..6s) < 1s", STATISTIC_MAX, 0, QN_SNYPER_PING,
-		  "pico_*", 5 * S },
+		{ "latency(ping, group:west, min) < 1s", STATISTIC_MIN, 0, RANGE_PING, "group:west",
+		  0 },
+		{ "latency(ping, mean, 5s..) < 1s", STATISTIC_MEAN, 0, RANGE_PING, "", 5 * S },
+		{ "latency(ping, pico_*, max, 5s..6s) < 1s", STATISTIC_MAX, 0, RANGE_PING, "pico_*",
+		  5 * S },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {

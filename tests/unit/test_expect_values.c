@@ -274,7 +274,7 @@ Test(expect_values, order_without_a_time)
 
 	run_ping(run, EVENT_M_SENT, "west_1", 0);
 	run_ping(run, EVENT_M_SENT, "west_2", 0);
-	run_master(run, EVENT_M_SENT, QN_SNYPER_PING, 7, "real_board", 0);
+	run_master(run, EVENT_M_SENT, RANGE_PING, 7, "real_board", 0);
 	run_to(run, 1500 * MS);
 	run_ping(run, EVENT_M_OK, "west_1", 0);
 	run_tell(run, EVENT_STANDING, "west_1");

@@ -3,7 +3,7 @@
  */
 #include "emulator/base/log.h"
 #include "emulator/base/units.h"
-#include "proto/snyper/message.h"
+#include "emulator/base/word.h"
 
 #include <criterion/criterion.h>
 
@@ -81,7 +81,7 @@ Test(log, lines)
 		  .kind = EVENT_COMMAND,
 		  .target = 2,
 		  .name = "target_3",
-		  .type = QN_SNYPER_PING,
+		  .type = RANGE_PING,
 		  .value = -7,
 		  .text = "{\"type\": \"x\"}\n",
 		  .text_len = 14 },
@@ -158,7 +158,7 @@ Test(log, hostile_text_stays_in_its_line)
 			tell(&(struct event){ .kind = EVENT_BAD_LINE,
 					      .target = EVENT_NO_TARGET,
 					      .name = "x",
-					      .type = QN_SNYPER_ACTIVATE,
+					      .type = RANGE_ACTIVATE,
 					      .value = INT64_MIN,
 					      .t_ns = INT64_MAX,
 					      .text = all,

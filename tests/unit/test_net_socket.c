@@ -209,6 +209,26 @@ Test(net_socket, who_takes_nothing_is_ended_at_64_kilobytes)
 	close(fd);
 }
 
+Test(net_socket, whose_messages_are_longer_keeps_more)
+{
+	struct side *server;
+	char *block = calloc(1, NET_REST_DEFAULT);
+
+	bed.take = none;
+	int fd = plain_peer(&server);
+	server->conn->rest_max = 2 * NET_REST_DEFAULT;
+	plain_send(fd, block, NET_REST_DEFAULT);
+	WAIT(&bed, server->rest_len == NET_REST_DEFAULT);
+	plain_send(fd, block, NET_REST_DEFAULT - 1);
+	WAIT(&bed, server->rest_len == 2 * NET_REST_DEFAULT - 1);
+	cr_expect_eq(server->closed, 0);
+	plain_send(fd, "x", 1);
+	WAIT(&bed, server->closed);
+	cr_expect_eq(server->error, -ENOBUFS);
+	free(block);
+	close(fd);
+}
+
 /* ---- much ---- */
 
 enum { MEGABYTE = 1 << 20, CHUNK = 60000 };

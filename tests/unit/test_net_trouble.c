@@ -1,6 +1,7 @@
 /*
  * Connections in trouble: holes, handlers that close, and every kind of having no more.
  */
+#include "emulator/base/pool.h"
 #include "tests/support/net_bed.h"
 
 #include <sys/resource.h>
@@ -306,31 +307,33 @@ static size_t none(struct side *side, const char *bytes, size_t len, size_t fres
 	return 0;
 }
 
+enum { ALL = 2 * BUFFERS_CLASSES };
+
 Test(net_trouble, no_buffer_left_to_keep_a_rest)
 {
-	struct side *server[9];
-	int fd[9];
+	struct side *server[ALL + 1];
+	int fd[ALL + 1];
 
-	bed_init(&bed, 10, 0); /* two a class: eight in all */
+	bed_init(&bed, ALL + 2, 0); /* two a class */
 	bed.take = none;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < ALL; i++) {
 		fd[i] = plain_peer(&server[i]);
 		plain_send(fd[i], "half a line", 11);
 		WAIT(&bed, server[i]->rest_len == 11);
 	}
-	fd[8] = plain_peer(&server[8]);
-	plain_send(fd[8], "half a line", 11);
-	WAIT(&bed, server[8]->closed);
-	cr_expect_eq(server[8]->error, -ENOBUFS);
+	fd[ALL] = plain_peer(&server[ALL]);
+	plain_send(fd[ALL], "half a line", 11);
+	WAIT(&bed, server[ALL]->closed);
+	cr_expect_eq(server[ALL]->error, -ENOBUFS);
 	cr_expect_eq(bed.net->stats.buffers_short, 1);
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < ALL; i++)
 		cr_expect_eq(server[i]->closed, 0);
 	close(fd[0]);
 	WAIT(&bed, server[0]->closed);
 	fd[0] = plain_peer(&server[0]);
 	plain_send(fd[0], "half a line", 11);
 	WAIT(&bed, server[0]->rest_len == 11); /* its buffer came back */
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i <= ALL; i++)
 		close(fd[i]);
 }
 

@@ -118,7 +118,8 @@ Test(pool, a_buffer_grows_through_its_classes)
 	buffer_drop(&buffers, &buffer, 60999);
 	dropped = 60999;
 	expect_bytes(&buffer, dropped);
-	cr_assert_eq(put(&buffers, &buffer, 65536 - buffer.len, &written), 0);
+	cr_assert_eq(put(&buffers, &buffer, BUFFER_LARGEST - buffer.len, &written), 0);
+	cr_expect_eq(buffer.cap, BUFFER_LARGEST);
 	expect_bytes(&buffer, dropped);
 	struct buffer before = buffer;
 	cr_expect_eq(put(&buffers, &buffer, 1, &written), -ENOBUFS, "no class is larger");
@@ -134,24 +135,24 @@ Test(pool, a_buffer_grows_through_its_classes)
 Test(pool, larger_buffers_stand_in_and_then_none)
 {
 	struct buffers buffers;
-	struct buffer buffer[9] = { 0 };
+	struct buffer buffer[2 * BUFFERS_CLASSES + 1] = { 0 };
 	unsigned written = 0;
 
 	cr_assert_eq(buffers_init(&buffers, 0), 0); /* two a class */
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 2 * BUFFERS_CLASSES; i++) {
 		cr_assert_eq(put(&buffers, &buffer[i], 10, &written), 0);
 		cr_expect_eq(buffer[i].cap, (uint32_t)1024 << (i / 2 * 2));
 	}
-	cr_expect_eq(put(&buffers, &buffer[8], 10, &written), -ENOBUFS);
-	cr_expect(buffer[8].at == NULL && buffer[8].len == 0);
-	for (int i = 0; i < 8; i++)
+	cr_expect_eq(put(&buffers, &buffer[2 * BUFFERS_CLASSES], 10, &written), -ENOBUFS);
+	cr_expect(buffer[2 * BUFFERS_CLASSES].at == NULL && buffer[2 * BUFFERS_CLASSES].len == 0);
+	for (int i = 0; i < 2 * BUFFERS_CLASSES; i++)
 		expect_bytes(&buffer[i], (unsigned)i * 10);
 	cr_expect_eq(buffer_reserve(&buffers, &buffer[0], 2000), -ENOBUFS, "all are taken");
 	expect_bytes(&buffer[0], 0);
-	buffer_free(&buffers, &buffer[7]);
+	buffer_free(&buffers, &buffer[2 * BUFFERS_CLASSES - 1]);
 	cr_expect_eq(buffer_reserve(&buffers, &buffer[0], 2000), 0);
 	expect_bytes(&buffer[0], 0);
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 2 * BUFFERS_CLASSES; i++)
 		buffer_free(&buffers, &buffer[i]);
 	cr_expect_eq(used_buffers(&buffers), 0, "each went back to its own class");
 	buffers_release(&buffers);

@@ -39,7 +39,7 @@ static void step(struct timer *timer, int64_t now_ns)
 	struct run *run = (struct run *)((char *)timer - offsetof(struct run, timer));
 	int64_t took = 1000 + (int64_t)rng_below(rng_draw(1, 0, RNG_GENERATE, run->told), 5000000);
 
-	tell(run, EVENT_M_OK, 0, QN_SNYPER_LAY_DOWN, took, NULL);
+	tell(run, EVENT_M_OK, 0, RANGE_LAY_DOWN, took, NULL);
 	run->told++;
 	run->slowest_ns = took > run->slowest_ns ? took : run->slowest_ns;
 	run->fleet.env.totals.by_state[TARGET_UP] = run->told;
@@ -138,15 +138,15 @@ Test(sampler, percentiles_are_close)
 
 	cr_expect(sample_percentile(latency, 50) == 0);
 	for (int64_t us = 1; us <= 10000; us++)
-		tell(run, EVENT_M_OK, 0, QN_SNYPER_PING, us * 1000, NULL);
+		tell(run, EVENT_M_OK, 0, RANGE_PING, us * 1000, NULL);
 	for (int percent = 1; percent <= 99; percent++) {
 		double got = (double)sample_percentile(latency, percent) / 1e5;
 		cr_expect(got > percent * 0.88 && got < percent * 1.12, "p%d is %g", percent, got);
 	}
 	cr_expect(sample_percentile(latency, 100) == 10000000);
 	/* Out of all ranges. */
-	tell(run, EVENT_M_OK, 0, QN_SNYPER_PING, -5, NULL);
-	tell(run, EVENT_M_OK, 0, QN_SNYPER_PING, INT64_MAX, NULL);
+	tell(run, EVENT_M_OK, 0, RANGE_PING, -5, NULL);
+	tell(run, EVENT_M_OK, 0, RANGE_PING, INT64_MAX, NULL);
 	tell(run, EVENT_M_OK, 0, 200, 1, NULL);
 	cr_expect(latency->n == 10002);
 	cr_expect(sample_percentile(latency, 100) <= INT64_MAX);
@@ -204,8 +204,8 @@ Test(marks, more_than_there_is_room_for)
 		run->loop.now_ns++;
 		tell(run, EVENT_FAULT_OFF, 1, 0, 0, "flicker");
 		run->loop.now_ns++;
-		tell(run, EVENT_M_ROUND, EVENT_NO_TARGET, QN_SNYPER_PING, 10, NULL);
-		tell(run, EVENT_M_ROUND_END, EVENT_NO_TARGET, QN_SNYPER_PING, 1, NULL);
+		tell(run, EVENT_M_ROUND, EVENT_NO_TARGET, RANGE_PING, 10, NULL);
+		tell(run, EVENT_M_ROUND_END, EVENT_NO_TARGET, RANGE_PING, 1, NULL);
 		tell(run, EVENT_NOTE, EVENT_NO_TARGET, 0, 0, "a note");
 	}
 	cr_expect(marks->span_count == MARKS_SPANS_MAX);

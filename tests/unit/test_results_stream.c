@@ -1,7 +1,7 @@
 /* events.jsonl in real time: the thread, its queue, and disks that take no more. */
 #include "emulator/results/jsonl.h"
 #include "emulator/results/stream.h"
-#include "proto/snyper/message.h"
+#include "emulator/base/word.h"
 #include "tests/support/require.h"
 #include "tests/support/results_dir.h"
 
@@ -53,7 +53,7 @@ static void tell(const struct events *events, int64_t value, const char *text, s
 	const struct event event = { .t_ns = 1000 + value,
 				     .kind = EVENT_M_OK,
 				     .name = name,
-				     .type = QN_SNYPER_PING,
+				     .type = RANGE_PING,
 				     .value = value,
 				     .text = text,
 				     .text_len = len };

@@ -1,0 +1,137 @@
+#include "proto/framed/message.h"
+
+#include "proto/utf8.h"
+
+static const char *const names[QN_FRAMED_TYPES] = {
+	[QN_FRAMED_TEXT] = "(text)",
+	[QN_FRAMED_VALUE] = "(value)",
+	[QN_FRAMED_OTHER] = "(other)",
+	[QN_FRAMED_PING] = "ping",
+	[QN_FRAMED_ECHO] = "echo",
+	[QN_FRAMED_BROADCAST] = "broadcast",
+	[QN_FRAMED_GET_STATS] = "get_stats",
+	[QN_FRAMED_WELCOME] = "welcome",
+	[QN_FRAMED_PONG] = "pong",
+	[QN_FRAMED_ECHO_RESPONSE] = "echo_response",
+	[QN_FRAMED_BROADCAST_SENT] = "broadcast_sent",
+	[QN_FRAMED_SERVER_STATS] = "server_stats",
+	[QN_FRAMED_RESPONSE] = "response",
+};
+
+const char *qn_framed_type_name(enum qn_framed_type type)
+{
+	return names[type];
+}
+
+static bool text_is(struct qn_text text, const char *literal)
+{
+	size_t len = strlen(literal);
+
+	return text.len == len && memcmp(text.at, literal, len) == 0;
+}
+
+/* A name of ours has no letter to escape, but a peer may escape any: "\u0070ing" is a ping. */
+static bool name_is(struct qn_text text, bool escaped, const char *literal)
+{
+	char plain[32];
+
+	if (!escaped)
+		return text_is(text, literal);
+	size_t len = qn_json_unescape(text, QN_JSON_CPYTHON, plain, sizeof(plain));
+	return len <= sizeof(plain) && text_is((struct qn_text){ plain, len }, literal);
+}
+
+static enum qn_framed_type type_of(struct qn_text text, bool escaped)
+{
+	for (int type = QN_FRAMED_PING; type < QN_FRAMED_TYPES; type++)
+		if (name_is(text, escaped, names[type]))
+			return (enum qn_framed_type)type;
+	return QN_FRAMED_OTHER;
+}
+
+/* The object's members, up to its end. False on a fault of the text. */
+static bool read_members(struct qn_json_reader *reader, struct qn_framed_message *message)
+{
+	enum qn_json_token token;
+
+	while ((token = qn_json_next(reader)) == QN_JSON_KEY) {
+		struct qn_text key = reader->text, value;
+		bool escaped = reader->escaped;
+		enum qn_json_token first = qn_json_value(reader, &value);
+		if (first == QN_JSON_ERROR)
+			return false;
+		if (name_is(key, escaped, "type")) {
+			bool string = first == QN_JSON_STRING;
+			message->type_text = string ? reader->text : (struct qn_text){ NULL, 0 };
+			message->type = string ? type_of(reader->text, reader->escaped)
+					       : QN_FRAMED_OTHER;
+		} else if (name_is(key, escaped, "content")) {
+			message->content = value;
+		} else if (name_is(key, escaped, "timestamp")) {
+			message->timestamp = value;
+		}
+	}
+	return token == QN_JSON_OBJECT_END && qn_json_next(reader) == QN_JSON_END;
+}
+
+static enum qn_code refuse(struct qn_fault *fault, struct qn_fault what)
+{
+	if (fault != NULL)
+		*fault = what;
+	return what.code;
+}
+
+enum qn_code qn_framed_read(struct qn_text text, struct qn_framed_message *message,
+			    struct qn_fault *fault)
+{
+	struct qn_json_reader reader;
+	size_t valid = qn_utf8_valid_len(text.at, text.len);
+	bool whole;
+
+	*message = (struct qn_framed_message){ .type = QN_FRAMED_TEXT, .text = text };
+	if (valid < text.len)
+		return refuse(fault, (struct qn_fault){ QN_E_UTF8, valid, "no UTF-8" });
+	qn_json_open(&reader, text.at, text.len, QN_JSON_CPYTHON, QN_JSON_DEPTH_MAX);
+	switch (qn_json_next(&reader)) {
+	case QN_JSON_OBJECT:
+		message->type = QN_FRAMED_OTHER;
+		whole = read_members(&reader, message);
+		break;
+	case QN_JSON_ARRAY:
+		message->type = QN_FRAMED_VALUE;
+		whole = qn_json_skip_rest(&reader) && qn_json_next(&reader) == QN_JSON_END;
+		break;
+	case QN_JSON_ERROR: whole = false; break;
+	default:
+		message->type = QN_FRAMED_VALUE;
+		whole = qn_json_next(&reader) == QN_JSON_END;
+		break;
+	}
+	if (whole)
+		return QN_OK;
+	if (reader.fault.code == QN_E_DEPTH)
+		return refuse(fault, reader.fault);
+	*message = (struct qn_framed_message){ .type = QN_FRAMED_TEXT, .text = text };
+	return QN_OK;
+}
+
+struct qn_text qn_framed_member(const struct qn_framed_message *message, const char *name)
+{
+	struct qn_json_reader reader;
+	struct qn_text found = { NULL, 0 };
+
+	if (message->type <= QN_FRAMED_VALUE)
+		return found;
+	qn_json_open(&reader, message->text.at, message->text.len, QN_JSON_CPYTHON,
+		     QN_JSON_DEPTH_MAX);
+	qn_json_next(&reader);
+	while (qn_json_next(&reader) == QN_JSON_KEY) {
+		struct qn_text key = reader.text, value;
+		bool escaped = reader.escaped;
+		if (qn_json_value(&reader, &value) == QN_JSON_ERROR)
+			break;
+		if (name_is(key, escaped, name))
+			found = value;
+	}
+	return found;
+}
