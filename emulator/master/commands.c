@@ -162,6 +162,17 @@ static void bad_answer(struct net_conn *conn, const struct master_flaw *flaw)
 	end(detach(conn, false), MASTER_FAILED, flaw->why);
 }
 
+/* Kept, and nobody asked for this. */
+static size_t at_rest(struct net_conn *conn, const char *bytes, size_t len)
+{
+	const struct master_wire *wire = talk_of(conn)->listener->wire;
+	size_t taken = len;
+
+	if (wire->at_rest != NULL && !wire->at_rest(conn, bytes, len, &taken))
+		detach(conn, false);
+	return taken;
+}
+
 static size_t asking_received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
 {
 	struct talk *talk = talk_of(conn);
@@ -169,7 +180,7 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
 	size_t taken;
 
 	if (talk->command == NULL)
-		return len; /* kept, at rest: nobody asked for this */
+		return at_rest(conn, bytes, len);
 	enum master_heard heard = talk->listener->wire->heard(conn, bytes, len, fresh, &taken,
 							      &flaw);
 	switch (heard) {
@@ -405,7 +416,7 @@ static void start(struct command *command)
 	master->totals.under_way++;
 	remote->under_way++;
 	command->sent_ns = master->loop->now_ns;
-	if (listener->wire->dialled) {
+	if (listener->wire->dialled || (remote->kept != NULL && talk_of(remote->kept)->linked)) {
 		start_linked(command);
 		return;
 	}

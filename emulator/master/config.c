@@ -1,5 +1,7 @@
 #include "emulator/master/config.h"
 
+#include "emulator/master/jsonrpc_options.h"
+
 #include "emulator/base/units.h"
 
 #include <stdio.h>
@@ -144,6 +146,11 @@ static const struct setting listener_settings[] = {
 	  .def = "per_message",
 	  .words = connection_words,
 	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = "jsonrpc",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_JSONRPC]),
+	  .sub = &master_jsonrpc_table,
+	  .help = "with wire = \"jsonrpc\": how" },
 	{ .name = NULL },
 };
 static const struct setting_table listener_table = { .title = "one more port of a master",
@@ -245,6 +252,11 @@ static const struct setting master_settings[] = {
 	  .def = "exit",
 	  .words = then_words,
 	  .help = "after the last round: end the run, or stay" },
+	{ .name = "jsonrpc",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_JSONRPC]),
+	  .sub = &master_jsonrpc_table,
+	  .help = "with wire = \"jsonrpc\": how" },
 	{ .name = NULL },
 };
 const struct setting_table master_table = { .title = "a master",

@@ -80,7 +80,8 @@ struct master_flaw {
 
 struct master_wire {
 	enum wire_id id;
-	bool dialled;
+	bool dialled; /* all of its targets do; of others, those that master_link() was called for
+		       */
 	size_t conn_bytes;
 
 	/* Before the master listens: may set listener->net, listener->state. 0 or -errno. May be
@@ -104,6 +105,8 @@ struct master_wire {
 	void (*begin)(struct net_conn *conn);
 	/* A linked connection is about to go. May be NULL. */
 	void (*end)(struct net_conn *conn);
+	/* The state out of the pool goes back, of whatever connection. May be NULL. */
+	void (*drop)(struct net_conn *conn);
 
 	/* ---- the asking side ---- */
 
@@ -114,6 +117,9 @@ struct master_wire {
 	 * *ret_taken always. */
 	enum master_heard (*heard)(struct net_conn *conn, const char *bytes, size_t len,
 				   size_t fresh, size_t *ret_taken, struct master_flaw *ret_flaw);
+	/* The same on one that is kept and at rest, where nothing is awaited: pings, news. False:
+	 * it is to be closed. NULL: whatever comes is passed over. */
+	bool (*at_rest)(struct net_conn *conn, const char *bytes, size_t len, size_t *ret_taken);
 	/* Not dialled: the peer sends no more. MORE: it closed without an answer. */
 	enum master_heard (*heard_end)(struct net_conn *conn, const char *rest, size_t len,
 				       struct master_flaw *ret_flaw);

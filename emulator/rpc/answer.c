@@ -7,17 +7,37 @@
 
 /* From an answer to the unit that carries it. */
 
+static uint64_t mixed(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+void rpc_random(struct rpc_server *server, void *out, size_t len)
+{
+	unsigned char *at = out;
+
+	if (!server->loop->simulated && getrandom(out, len, 0) == (ssize_t)len)
+		return;
+	for (size_t i = 0; i < len; i++)
+		at[i] = (unsigned char)mixed(++server->draws * 0x9e3779b97f4a7c15);
+}
+
 /* RFC 6455, 10.3: from a strong source, so that no page can choose what stands on the wire. */
-uint32_t rpc_mask(void)
+uint32_t rpc_mask(struct rpc_server *server)
 {
 	static _Thread_local uint32_t masks[256];
 	static _Thread_local unsigned left;
 
+	if (server->loop->simulated) {
+		uint32_t mask;
+		rpc_random(server, &mask, sizeof(mask));
+		return mask;
+	}
 	if (left == 0) {
-		if (getrandom(masks, sizeof(masks), 0) == (ssize_t)sizeof(masks))
-			left = sizeof(masks) / sizeof(*masks);
-		else
-			return 0x5bd1e995;
+		rpc_random(server, masks, sizeof(masks));
+		left = sizeof(masks) / sizeof(*masks);
 	}
 	return masks[--left];
 }
@@ -33,7 +53,7 @@ size_t rpc_write_text(struct rpc_session *session, struct qn_text text, char *un
 	struct qn_ws_out out = { .opcode = WSLAY_TEXT_FRAME, .payload = text };
 
 	if (session->client)
-		out.mask = rpc_mask();
+		out.mask = rpc_mask(server);
 	if (session->ws.deflate && text.len >= server->options.deflate_min) {
 		size_t len = qn_ws_deflate(&server->ws, text, server->packed, server->room);
 		if (len > 0) {
@@ -51,7 +71,7 @@ size_t rpc_write_binary(struct rpc_session *session, struct qn_text text, char *
 	struct qn_ws_out out = { .opcode = WSLAY_BINARY_FRAME, .payload = { server->packed, len } };
 
 	if (session->client)
-		out.mask = rpc_mask();
+		out.mask = rpc_mask(server);
 	return len > 0 ? qn_ws_write(&server->ws, role_of(session), &out, unit, cap) : 0;
 }
 
@@ -257,28 +277,42 @@ size_t rpc_write_error(struct rpc_session *session, struct qn_text token, int64_
 	return rpc_write_whole(session, tag, whole, unit, cap);
 }
 
+bool rpc_take_answer(struct rpc_session *session, const char *unit, size_t len)
+{
+	char tag = session->answer_tag;
+
+	session->server->stats.answers++;
+	if (tag != TAG_MEMBER && tag != TAG_EXECUTE)
+		return false;
+	rpc_collect(session, (struct qn_text){ unit, len });
+	return true;
+}
+
+void rpc_answer_sent(struct rpc_session *session)
+{
+	struct net_conn *conn = session->conn;
+
+	if (session->answer_tag != TAG_POST && session->answer_tag != TAG_ACTION)
+		return;
+	rpc_http_done(session);
+	/* Late: what lies behind the request is read now. */
+	if (session->server->current != session)
+		net_poke(conn);
+}
+
 void rpc_send_answer(struct rpc_session *session, const char *unit, size_t len)
 {
 	struct rpc_server *server = session->server;
-	char tag = session->answer_tag;
 	struct rpc_session *before = server->current;
-	struct net_conn *conn = session->conn;
 
-	server->stats.answers++;
-	if (tag == TAG_MEMBER || tag == TAG_EXECUTE) {
-		rpc_collect(session, (struct qn_text){ unit, len });
+	if (rpc_take_answer(session, unit, len))
 		return;
-	}
 	server->current = session;
 	server->service->send(session, unit, len);
-	bool http = !rpc_gone(server, session) && (tag == TAG_POST || tag == TAG_ACTION);
-	if (http)
-		rpc_http_done(session);
 	bool gone = rpc_gone(server, session);
 	server->current = before;
-	/* Late: what lies behind the request is read now. */
-	if (http && !gone && before != session)
-		net_poke(conn);
+	if (!gone)
+		rpc_answer_sent(session);
 }
 
 void rpc_answer(struct rpc_session *session, struct qn_text token, struct qn_text result)
@@ -303,31 +337,28 @@ void rpc_error(struct rpc_session *session, struct qn_text token, int64_t code, 
 	rpc_send_answer(session, server->unit, len);
 }
 
-void rpc_ask(struct rpc_session *session, const char *method, struct qn_text params,
-	     struct qn_text id)
+size_t rpc_write_ask(struct rpc_session *session, const char *method, struct qn_text params,
+		     struct qn_text id, char *unit, size_t cap)
 {
 	struct rpc_server *server = session->server;
 	struct qn_json_writer w;
 
-	if (session->state != RPC_OPEN)
-		return;
 	qn_json_writer_init(&w, server->text, server->room);
 	if (id.len > 0)
 		qn_jsonrpc_put_request(&w, method, params, id);
 	else
 		qn_jsonrpc_put_notification(&w, method, params);
-	size_t len = rpc_write_text(session, (struct qn_text){ server->text, qn_json_written(&w) },
-				    server->unit, server->room);
-	server->service->send(session, server->unit, len);
+	return rpc_write_text(session, (struct qn_text){ server->text, qn_json_written(&w) }, unit,
+			      cap);
 }
 
-struct qn_text rpc_unit_text(const char *unit, size_t len)
+void rpc_ask(struct rpc_session *session, const char *method, struct qn_text params,
+	     struct qn_text id)
 {
-	const char *at = len > 0 ? memchr(unit, '{', len) : NULL;
+	struct rpc_server *server = session->server;
 
-	if (len > 5 && memcmp(unit, "HTTP/", 5) == 0) {
-		at = memmem(unit, len, "\r\n\r\n", 4);
-		at = at != NULL ? at + 4 : NULL;
-	}
-	return at != NULL ? (struct qn_text){ at, (size_t)(unit + len - at) } : rpc_nothing;
+	if (session->state != RPC_OPEN)
+		return;
+	size_t len = rpc_write_ask(session, method, params, id, server->unit, server->room);
+	server->service->send(session, server->unit, len);
 }

@@ -3,7 +3,6 @@
 #include "emulator/base/units.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 /* Who may ask, and how often. */
 
@@ -17,18 +16,16 @@ static bool same_secret(const char *a, size_t a_len, const char *b, size_t b_len
 	return differs == 0;
 }
 
-static bool draw_secret(char out[RPC_SECRET_LEN])
+static void draw_secret(struct rpc_server *server, char out[RPC_SECRET_LEN])
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char bytes[RPC_SECRET_LEN / 2];
 
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		return false;
+	rpc_random(server, bytes, sizeof(bytes));
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		out[2 * i] = digits[bytes[i] >> 4];
 		out[2 * i + 1] = digits[bytes[i] & 15];
 	}
-	return true;
 }
 
 bool rpc_auth_ok(const struct rpc_session *session)
@@ -107,10 +104,8 @@ static void authenticate(struct rpc_session *session, const struct rpc_call *cal
 	}
 	/* The oldest goes: a table that a peer could fill would lock out everybody. */
 	struct rpc_auth *auth = &server->auth[server->auth_next++ % RPC_AUTH_MAX];
-	if (!draw_secret(auth->id) || !draw_secret(auth->refresh)) {
-		rpc_error(session, call->token, QN_JSONRPC_INTERNAL, NULL);
-		return;
-	}
+	draw_secret(server, auth->id);
+	draw_secret(server, auth->refresh);
 	answer_session(session, call, auth);
 }
 
@@ -130,8 +125,7 @@ static void refresh(struct rpc_session *session, const struct rpc_call *call)
 		if (auth->until_ns == 0 ||
 		    !same_secret(given.at, given.len, auth->refresh, RPC_SECRET_LEN))
 			continue;
-		if (!draw_secret(auth->refresh))
-			break;
+		draw_secret(server, auth->refresh);
 		answer_session(session, call, auth);
 		return;
 	}

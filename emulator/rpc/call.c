@@ -84,8 +84,10 @@ void rpc_collect(struct rpc_session *session, struct qn_text member)
 
 	if (batch == NULL)
 		return;
-	/* Room for the comma and the end. What does not fit leaves a hole that is told of. */
-	if (member.len + 2 > server->options.message_max - batch->len) {
+	/* Room for the comma and the end. What does not fit leaves a hole that is counted. */
+	if (member.len == 0) {
+		/* A fault has swallowed it. */
+	} else if (member.len + 2 > server->options.message_max - batch->len) {
 		server->stats.no_room++;
 	} else {
 		batch->text[batch->len++] = batch->count++ == 0 ? '[' : ',';

@@ -80,7 +80,7 @@ size_t rpc_write_binary(struct rpc_session *session, struct qn_text text, char *
 size_t rpc_write_whole(struct rpc_session *session, char tag, struct qn_text text, char *unit,
 		       size_t cap);
 void rpc_reply(struct rpc_session *session, struct qn_http_reply *reply);
-uint32_t rpc_mask(void);
+uint32_t rpc_mask(struct rpc_server *server);
 
 /* rest.c */
 size_t rpc_http(struct rpc_session *session, const char *bytes, size_t len);

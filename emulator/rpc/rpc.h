@@ -112,6 +112,7 @@ struct rpc_server {
 	struct z_stream_s *gzip;
 	char token[RPC_ID_MAX + 16];
 	char method[128];
+	uint64_t draws; /* under simulated time */
 };
 
 enum rpc_state {
@@ -173,13 +174,20 @@ size_t rpc_write_error(struct rpc_session *session, struct qn_text token, int64_
 		       const char *message, char *unit, size_t cap);
 /* Sends what was written last, or keeps it for its batch. */
 void rpc_send_answer(struct rpc_session *session, const char *unit, size_t len);
+/*
+ * The same in two steps, for a host that sends by itself. rpc_take_answer(): true where the unit is
+ * a part of a batch and is not to be sent; len 0 says that it will never come. rpc_answer_sent():
+ * behind the sending.
+ */
+bool rpc_take_answer(struct rpc_session *session, const char *unit, size_t len);
+void rpc_answer_sent(struct rpc_session *session);
 /* Both. */
 void rpc_answer(struct rpc_session *session, struct qn_text token, struct qn_text result);
 void rpc_error(struct rpc_session *session, struct qn_text token, int64_t code,
 	       const char *message);
 
-/* The JSON in a unit of ours, as text; empty where there is none. */
-struct qn_text rpc_unit_text(const char *unit, size_t len);
+/* For masks, keys and secrets: unpredictable; under simulated time the same in every run. */
+void rpc_random(struct rpc_server *server, void *out, size_t len);
 
 /* ---- unasked ---- */
 
@@ -189,10 +197,15 @@ struct qn_text rpc_unit_text(const char *unit, size_t len);
  */
 const struct rpc_entry *rpc_publish(struct rpc_server *server, enum rpc_stream stream,
 				    uint32_t scope, const char *name, struct qn_text params);
+/* Answers with what the ring holds of what this session sees, as an array. */
+void rpc_list(struct rpc_session *session, struct qn_text token);
 /* Tells a session, if it listens to such: a notification, or an event of its stream. */
 void rpc_push(struct rpc_session *session, const struct rpc_entry *entry);
 /* A request of ours to the peer, or (id empty) a notification. Only while RPC_OPEN. */
 void rpc_ask(struct rpc_session *session, const char *method, struct qn_text params,
 	     struct qn_text id);
+/* The unit alone. 0 where it does not fit. */
+size_t rpc_write_ask(struct rpc_session *session, const char *method, struct qn_text params,
+		     struct qn_text id, char *unit, size_t cap);
 
 #endif

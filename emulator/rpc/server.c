@@ -93,7 +93,7 @@ static void send_control(struct rpc_session *session, uint8_t opcode, struct qn_
 {
 	struct rpc_server *server = session->server;
 	char unit[QN_WS_HEADER_MAX + QN_WS_CONTROL_MAX];
-	struct qn_ws_out out = { .opcode = opcode, .payload = payload, .mask = rpc_mask() };
+	struct qn_ws_out out = { .opcode = opcode, .payload = payload, .mask = rpc_mask(server) };
 	size_t len = qn_ws_write(&server->ws, session->client ? QN_WS_CLIENT : QN_WS_SERVER, &out,
 				 unit, sizeof(unit));
 
@@ -198,7 +198,7 @@ void rpc_close(struct rpc_session *session, unsigned code, const char *reason)
 	/* The peer closes in answer; who does not is left. */
 	loop_timer(server->loop, &session->timer, server->options.close_ns);
 	size_t len = qn_ws_write_close(&server->ws, session->client ? QN_WS_CLIENT : QN_WS_SERVER,
-				       code, reason, rpc_mask(), unit, sizeof(unit));
+				       code, reason, rpc_mask(server), unit, sizeof(unit));
 	server->service->send(session, unit, len);
 }
 

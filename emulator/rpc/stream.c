@@ -60,6 +60,38 @@ void rpc_push(struct rpc_session *session, const struct rpc_entry *entry)
 			rpc_nothing);
 }
 
+void rpc_list(struct rpc_session *session, struct qn_text token)
+{
+	struct rpc_server *server = session->server;
+	uint64_t ring = server->options.ring;
+	uint64_t n = server->events > ring ? server->events - ring : 1;
+	struct qn_json_writer w;
+	bool first = true;
+
+	/* A room that no answer is written in. */
+	qn_json_writer_init(&w, server->message, server->room / 2);
+	qn_json_put_literal(&w, "[");
+	for (; n < server->events; n++) {
+		const struct rpc_entry *entry = &server->ring[n % ring];
+		if (session->scope != RPC_ALL && session->scope != entry->scope)
+			continue;
+		qn_json_put(&w, first ? "{\"number\":" : ",{\"number\":", first ? 10 : 11);
+		first = false;
+		qn_json_put_uint(&w, entry->number);
+		qn_json_put_literal(&w, ",\"event\":\"");
+		qn_json_put(&w, entry->name, strlen(entry->name));
+		qn_json_put_literal(&w, "\",\"data\":");
+		qn_json_put(&w, entry->text, entry->len);
+		qn_json_put_literal(&w, "}");
+	}
+	qn_json_put_literal(&w, "]");
+	if (w.full)
+		rpc_error(session, token, QN_JSONRPC_NO_ROOM, "The answer is too long");
+	else
+		rpc_answer(session, token,
+			   (struct qn_text){ server->message, qn_json_written(&w) });
+}
+
 /* Where it goes on: what is gone already is told as a number, not passed over in silence. */
 static void resume(struct rpc_session *session, uint64_t last)
 {

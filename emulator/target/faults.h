@@ -70,6 +70,14 @@
 	X(DEEP, "deep", MESSAGE, FAULT_COUNT, NULL, 200, 0, 0, "data nested so deep")              \
 	X(ERROR_LINE, "error_line", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0,                            \
 	  "an error instead of the answer")                                                        \
+	X(WRONG_MASK, "wrong_mask", MESSAGE, 0, NULL, 0, 0, 0,                                     \
+	  "a frame masked where it must not be, bare where it must")                               \
+	X(BAD_CLOSE, "bad_close", MESSAGE, FAULT_COUNT, NULL, 1005, 0, 0,                          \
+	  "a close frame with this code instead of the answer")                                    \
+	X(HALF_FRAME, "half_frame", MESSAGE, FAULT_FACTOR, NULL, 0, 0, 0.5,                        \
+	  "this share of a frame, and the connection stays")                                       \
+	X(SSE_STALL, "sse_stall", NETWORK, 0, NULL, 0, 0, 0,                                       \
+	  "a stream stays open and says nothing any more")                                         \
 	X(NEVER_REGISTER, "never_register", LIFE, 0, NULL, 0, 0, 0, "boots and stays silent")      \
 	X(REGISTER_LATE, "register_late", LIFE, FAULT_TIME, "10s", 0, 0, 0,                        \
 	  "waits this long before it registers")                                                   \
@@ -125,7 +133,9 @@ _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 
 /* Those that only some wires have, each by its `faults_own` (emulator/target/wire.h): none of the
  * others can be given them. */
-#define FAULTS_OF_WIRES UINT64_C(0)
+#define FAULTS_OF_WIRES                                                                            \
+	(FAULT_BIT(FAULT_WRONG_MASK) | FAULT_BIT(FAULT_BAD_CLOSE) | FAULT_BIT(FAULT_HALF_FRAME) |  \
+	 FAULT_BIT(FAULT_SSE_STALL))
 
 enum fault_category {
 	FAULT_CATEGORY_NETWORK,

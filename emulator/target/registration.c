@@ -332,6 +332,11 @@ static void register_now(struct target *target)
 
 	if (target->registering != NULL || fault_strikes(target, FAULT_NEVER_REGISTER))
 		return;
+	if (target->group->wire->alone) {
+		if (target->state == TARGET_BOOTING)
+			target_start_listening(target);
+		return;
+	}
 	target->tries++;
 	target->register_now = false;
 	target_say(target, EVENT_REGISTERING, NULL);

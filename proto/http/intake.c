@@ -202,6 +202,92 @@ enum qn_code qn_http_intake_read(const char *bytes, size_t len, size_t body_max,
 	return QN_OK;
 }
 
+/* ---- the answer to an upgrade ---- */
+
+static int answer_headers(http_parser *parser)
+{
+	struct reading *r = parser->data;
+
+	take_header(r);
+	r->headers_done = true;
+	/* What stands behind it is not HTTP. */
+	http_parser_pause(parser, 1);
+	return 1;
+}
+
+static const http_parser_settings answer_callbacks = { .on_header_field = on_field,
+						       .on_header_value = on_value,
+						       .on_headers_complete = answer_headers };
+
+size_t qn_http_answer_head(const char *bytes, size_t len, unsigned *ret_status,
+			   struct qn_ws_head *ret)
+{
+	http_parser parser;
+	struct qn_http_intake in = { 0 };
+	struct reading r = { .intake = &in };
+	const char *end = memmem(bytes, len, "\r\n\r\n", 4);
+
+	if (end == NULL)
+		return 0;
+	size_t head = (size_t)(end - bytes) + 4;
+	http_parser_init(&parser, HTTP_RESPONSE);
+	parser.data = &r;
+	http_parser_execute(&parser, &answer_callbacks, bytes, head);
+	if (!r.headers_done)
+		return 0;
+	*ret_status = parser.status_code;
+	*ret = in.ws;
+	return head;
+}
+
+static int whole_body(http_parser *parser, const char *at, size_t len)
+{
+	struct reading *r = parser->data;
+
+	if (len > r->body_max - r->room_len)
+		return -1;
+	memcpy(r->room + r->room_len, at, len);
+	r->room_len += len;
+	return 0;
+}
+
+static int whole_complete(http_parser *parser)
+{
+	struct reading *r = parser->data;
+
+	if (parser->status_code / 100 == 1)
+		return 0;
+	r->intake->keep_alive = http_should_keep_alive(parser);
+	r->complete = true;
+	http_parser_pause(parser, 1);
+	return 0;
+}
+
+static const http_parser_settings whole_callbacks = { .on_body = whole_body,
+						      .on_message_complete = whole_complete };
+
+enum qn_code qn_http_answer_whole(const char *bytes, size_t len, bool closed, size_t body_max,
+				  char *room, struct qn_http_answered *ret, size_t *ret_taken)
+{
+	http_parser parser;
+	struct qn_http_intake in = { 0 };
+	struct reading r = { .intake = &in, .room = room, .body_max = body_max };
+
+	http_parser_init(&parser, HTTP_RESPONSE);
+	parser.data = &r;
+	size_t done = http_parser_execute(&parser, &whole_callbacks, bytes, len);
+	if (!r.complete && closed && HTTP_PARSER_ERRNO(&parser) == HPE_OK)
+		http_parser_execute(&parser, &whole_callbacks, NULL, 0);
+	if (r.complete) {
+		*ret = (struct qn_http_answered){ parser.status_code,
+						  { room, r.room_len },
+						  in.keep_alive };
+		*ret_taken = done;
+		return QN_OK;
+	}
+	return HTTP_PARSER_ERRNO(&parser) == HPE_OK ? QN_MORE : QN_E_SYNTAX;
+}
+
 /* ---- answers ---- */
 
 const char *qn_http_status_text(unsigned status)

@@ -41,6 +41,27 @@ struct qn_http_intake {
 enum qn_code qn_http_intake_read(const char *bytes, size_t len, size_t body_max, char *room,
 				 struct qn_http_intake *ret, size_t *ret_taken);
 
+/*
+ * The head of an answer to an upgrade: its status and the headers that matter for it. Returns how
+ * many bytes it was, 0 where it is not whole, or no HTTP.
+ */
+size_t qn_http_answer_head(const char *bytes, size_t len, unsigned *ret_status,
+			   struct qn_ws_head *ret);
+
+struct qn_http_answered {
+	unsigned status;
+	struct qn_text body; /* chunks are put together in the caller's room */
+	bool keep_alive;
+};
+
+/*
+ * A whole answer with its body, as the client of a fallback reads it; informational ones are passed
+ * over. QN_MORE, QN_OK, or QN_E_SYNTAX (also for a body longer than body_max). `room`: body_max
+ * bytes. `closed`: the peer sends no more, and an answer without a length ends here.
+ */
+enum qn_code qn_http_answer_whole(const char *bytes, size_t len, bool closed, size_t body_max,
+				  char *room, struct qn_http_answered *ret, size_t *ret_taken);
+
 struct qn_http_reply {
 	unsigned status;
 	const char *type; /* Content-Type; NULL: no body */
