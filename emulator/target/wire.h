@@ -77,7 +77,7 @@ struct target_wire {
 	enum wire_id id;
 	bool listens;
 	bool stays;
-	/* It registers with nobody: in service as soon as it has booted. */
+	/* It registers with nobody: in service, and registered, as soon as it has booted. */
 	bool alone;
 	/* The shape that a group's settings ask for; NULL: this one. */
 	const struct target_wire *(*choose)(const void *options);
