@@ -131,15 +131,16 @@ void rpc_stream_begin(struct rpc_session *session, unsigned streams, struct qn_t
 	memcpy(head + len, "retry: 1000\n\n", 13);
 	len += 13;
 	server->stats.streams++;
-	session->state = RPC_STREAM;
 	session->http_waits = false;
 	session->streams = (uint8_t)streams;
 	loop_timer(server->loop, &session->timer,
 		   streams & RPC_METRICS ? server->options.metrics_ns
 					 : server->options.handshake_ns);
 	server->service->send(session, head, len);
-	if (!rpc_gone(server, session) && last_id.len > 0 && qn_json_int64(last_id, &last) &&
-	    last >= 0)
+	if (rpc_gone(server, session))
+		return;
+	session->state = RPC_STREAM;
+	if (last_id.len > 0 && qn_json_int64(last_id, &last) && last >= 0)
 		resume(session, (uint64_t)last);
 }
 
