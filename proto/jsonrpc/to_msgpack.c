@@ -53,13 +53,31 @@ static void write_string(struct qn_mp_writer *w, struct qn_text text, bool escap
 	w->at += len;
 }
 
+/* Past what an int64_t holds MessagePack still has integers. */
+static bool read_uint64(struct qn_text raw, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < raw.len; i++) {
+		if (raw.at[i] < '0' || raw.at[i] > '9' ||
+		    __builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(raw.at[i] - '0'), &value))
+			return false;
+	}
+	*ret = value;
+	return true;
+}
+
 static void write_number(struct qn_mp_writer *w, struct qn_text raw)
 {
 	int64_t integer;
+	uint64_t large;
 	double number = 0;
 
 	if (qn_json_int64(raw, &integer))
 		qn_mp_write_int(w, integer);
+	else if (read_uint64(raw, &large))
+		qn_mp_write_uint(w, large);
 	else if (qn_json_double(raw, &number))
 		qn_mp_write_double(w, number);
 	else
