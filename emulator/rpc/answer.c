@@ -47,7 +47,7 @@ static enum qn_ws_role role_of(const struct rpc_session *session)
 	return session->client ? QN_WS_CLIENT : QN_WS_SERVER;
 }
 
-size_t rpc_write_text(struct rpc_session *session, struct qn_text text, char *unit, size_t cap)
+size_t rpc_write_frame(struct rpc_session *session, struct qn_text text, char *unit, size_t cap)
 {
 	struct rpc_server *server = session->server;
 	struct qn_ws_out out = { .opcode = WSLAY_TEXT_FRAME, .payload = text };
@@ -147,7 +147,7 @@ size_t rpc_write_whole(struct rpc_session *session, char tag, struct qn_text tex
 			return 0;
 		memcpy(unit, text.at, text.len);
 		return text.len;
-	default: return rpc_write_text(session, text, unit, cap);
+	default: return rpc_write_frame(session, text, unit, cap);
 	}
 }
 
@@ -195,8 +195,8 @@ static size_t write_data(struct rpc_session *session, struct qn_text id, struct 
 	qn_json_put(&w, type, strlen(type));
 	qn_json_put_literal(&w, ",\"compressed\":false}");
 	qn_jsonrpc_end_result(&w, id);
-	size_t head = rpc_write_text(session, (struct qn_text){ control, qn_json_written(&w) },
-				     unit, cap);
+	size_t head = rpc_write_frame(session, (struct qn_text){ control, qn_json_written(&w) },
+				      unit, cap);
 	if (head == 0)
 		return 0;
 	size_t body = rpc_write_binary(session, result, unit + head, cap - head);
@@ -348,8 +348,8 @@ size_t rpc_write_ask(struct rpc_session *session, const char *method, struct qn_
 		qn_jsonrpc_put_request(&w, method, params, id);
 	else
 		qn_jsonrpc_put_notification(&w, method, params);
-	return rpc_write_text(session, (struct qn_text){ server->text, qn_json_written(&w) }, unit,
-			      cap);
+	return rpc_write_frame(session, (struct qn_text){ server->text, qn_json_written(&w) }, unit,
+			       cap);
 }
 
 void rpc_ask(struct rpc_session *session, const char *method, struct qn_text params,

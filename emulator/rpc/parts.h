@@ -73,8 +73,6 @@ void rpc_action(struct rpc_session *session, struct qn_text method, struct qn_te
 		struct qn_text text);
 
 /* answer.c */
-/* A frame of text, deflated where that pays. */
-size_t rpc_write_text(struct rpc_session *session, struct qn_text text, char *unit, size_t cap);
 size_t rpc_write_binary(struct rpc_session *session, struct qn_text text, char *unit, size_t cap);
 /* A whole text (a batch's, or one answer) by its tag. */
 size_t rpc_write_whole(struct rpc_session *session, char tag, struct qn_text text, char *unit,

@@ -205,6 +205,7 @@ void rpc_push(struct rpc_session *session, const struct rpc_entry *entry);
 void rpc_ask(struct rpc_session *session, const char *method, struct qn_text params,
 	     struct qn_text id);
 /* The unit alone. 0 where it does not fit. */
+size_t rpc_write_frame(struct rpc_session *session, struct qn_text text, char *unit, size_t cap);
 size_t rpc_write_ask(struct rpc_session *session, const char *method, struct qn_text params,
 		     struct qn_text id, char *unit, size_t cap);
 
