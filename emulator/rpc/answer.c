@@ -277,13 +277,52 @@ size_t rpc_write_error(struct rpc_session *session, struct qn_text token, int64_
 	return rpc_write_whole(session, tag, whole, unit, cap);
 }
 
+void rpc_uncork(struct rpc_session *session)
+{
+	struct rpc_server *server = session->server;
+	size_t len = server->cork_len;
+
+	server->cork_len = 0;
+	if (len > 0)
+		server->service->send(session, server->cork, len);
+}
+
+void rpc_out(struct rpc_session *session, const char *unit, size_t len)
+{
+	struct rpc_server *server = session->server;
+
+	if (server->reading == session && server->cork_len > 0) {
+		rpc_uncork(session);
+		if (rpc_gone(server, session))
+			return;
+	}
+	server->service->send(session, unit, len);
+}
+
+/* Only what answers the bytes that are being read: nothing else would see to its leaving. */
+static bool cork(struct rpc_session *session, const char *unit, size_t len)
+{
+	struct rpc_server *server = session->server;
+
+	if (server->reading != session || session->uncorked || session->state != RPC_OPEN ||
+	    len > RPC_CORK)
+		return false;
+	if (len > RPC_CORK - server->cork_len)
+		rpc_uncork(session);
+	if (rpc_gone(server, session))
+		return true;
+	memcpy(server->cork + server->cork_len, unit, len);
+	server->cork_len += len;
+	return true;
+}
+
 bool rpc_take_answer(struct rpc_session *session, const char *unit, size_t len)
 {
 	char tag = session->answer_tag;
 
 	session->server->stats.answers++;
 	if (tag != TAG_MEMBER && tag != TAG_EXECUTE)
-		return false;
+		return len > 0 && cork(session, unit, len);
 	rpc_collect(session, (struct qn_text){ unit, len });
 	return true;
 }
@@ -308,7 +347,7 @@ void rpc_send_answer(struct rpc_session *session, const char *unit, size_t len)
 	if (rpc_take_answer(session, unit, len))
 		return;
 	server->current = session;
-	server->service->send(session, unit, len);
+	rpc_out(session, unit, len);
 	bool gone = rpc_gone(server, session);
 	server->current = before;
 	if (!gone)
@@ -360,5 +399,5 @@ void rpc_ask(struct rpc_session *session, const char *method, struct qn_text par
 	if (session->state != RPC_OPEN)
 		return;
 	size_t len = rpc_write_ask(session, method, params, id, server->unit, server->room);
-	server->service->send(session, server->unit, len);
+	rpc_out(session, server->unit, len);
 }

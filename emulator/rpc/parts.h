@@ -73,6 +73,11 @@ void rpc_action(struct rpc_session *session, struct qn_text method, struct qn_te
 		struct qn_text text);
 
 /* answer.c */
+#define RPC_CORK 65536
+/* Behind whatever is kept for this session. */
+void rpc_out(struct rpc_session *session, const char *unit, size_t len);
+/* What is kept leaves. */
+void rpc_uncork(struct rpc_session *session);
 size_t rpc_write_binary(struct rpc_session *session, struct qn_text text, char *unit, size_t cap);
 /* A whole text (a batch's, or one answer) by its tag. */
 size_t rpc_write_whole(struct rpc_session *session, char tag, struct qn_text text, char *unit,

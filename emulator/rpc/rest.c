@@ -69,7 +69,7 @@ static void upgrade(struct rpc_session *session, const struct qn_http_intake *in
 	timer_cancel(&server->loop->timers, &session->timer);
 	if (server->options.ping_ns > 0)
 		loop_timer(server->loop, &session->timer, server->options.ping_ns);
-	server->service->send(session, server->unit, len);
+	rpc_out(session, server->unit, len);
 	if (!rpc_gone(server, session) && server->service->opened != NULL)
 		server->service->opened(session);
 }
@@ -258,7 +258,7 @@ size_t rpc_http(struct rpc_session *session, const char *bytes, size_t len)
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 		if (in.expects && !session->continued) {
 			session->continued = true;
-			server->service->send(session, go_on, sizeof(go_on) - 1);
+			rpc_out(session, go_on, sizeof(go_on) - 1);
 		}
 		return 0;
 	}

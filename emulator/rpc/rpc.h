@@ -104,10 +104,14 @@ struct rpc_server {
 	uint64_t events; /* the next one's number; from 1 */
 	struct rpc_auth auth[RPC_AUTH_MAX];
 	unsigned auth_next;
-	struct rpc_session *current; /* whose bytes are being read; NULL: it has ended */
+	struct rpc_session *current; /* who is being answered; NULL: it has ended */
+	struct rpc_session *reading; /* whose bytes are being read */
 	/* Written by one step and read by the next: a message that came, an answer's text, what
 	 * that becomes, a unit. */
 	char *message, *text, *packed, *unit;
+	/* Frames that answer what was read in one piece leave in one piece. */
+	char *cork;
+	size_t cork_len;
 	size_t room;
 	struct z_stream_s *gzip;
 	char token[RPC_ID_MAX + 16];
@@ -139,6 +143,7 @@ struct rpc_session {
 	char answer_tag; /* of the answer that was written last */
 	bool client;     /* it dialled: it masks */
 	bool http_waits, keep_alive, head_only, pinged, continued, authorized;
+	bool uncorked; /* the host's wish: every answer is a unit of its own */
 };
 #define RPC_ALL UINT32_MAX
 
@@ -176,8 +181,8 @@ size_t rpc_write_error(struct rpc_session *session, struct qn_text token, int64_
 void rpc_send_answer(struct rpc_session *session, const char *unit, size_t len);
 /*
  * The same in two steps, for a host that sends by itself. rpc_take_answer(): true where the unit is
- * a part of a batch and is not to be sent; len 0 says that it will never come. rpc_answer_sent():
- * behind the sending.
+ * kept, for a batch or for one unit with others, and is not to be sent; len 0 says that it will
+ * never come. rpc_answer_sent(): behind the sending.
  */
 bool rpc_take_answer(struct rpc_session *session, const char *unit, size_t len);
 void rpc_answer_sent(struct rpc_session *session);

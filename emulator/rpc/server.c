@@ -47,13 +47,14 @@ int rpc_server_init(struct rpc_server *server, struct loop *loop, const struct r
 	server->events = 1;
 	/* Escapes, heads of frames and of HTTP: what a message may need beyond itself. */
 	server->room = options->message_max + 65536;
-	server->text = reserve(4 * server->room);
+	server->text = reserve(4 * server->room + RPC_CORK);
 	server->ws_memory = reserve(ws_bytes(options));
 	if (server->text == NULL || server->ws_memory == NULL)
 		goto no_memory;
 	server->packed = server->text + server->room;
 	server->unit = server->packed + server->room;
 	server->message = server->unit + server->room;
+	server->cork = server->message + server->room;
 	if (!qn_ws_shared_init(&server->ws, server->ws_memory, options->message_max,
 			       options->pieces))
 		goto no_memory;
@@ -81,7 +82,7 @@ void rpc_server_release(struct rpc_server *server)
 	pool_release(&server->batches);
 	free(server->ring);
 	if (server->text != NULL)
-		munmap(server->text, 4 * server->room);
+		munmap(server->text, 4 * server->room + RPC_CORK);
 	if (server->ws_memory != NULL)
 		munmap(server->ws_memory, ws_bytes(&server->options));
 	memset(server, 0, sizeof(*server));
@@ -97,7 +98,7 @@ static void send_control(struct rpc_session *session, uint8_t opcode, struct qn_
 	size_t len = qn_ws_write(&server->ws, session->client ? QN_WS_CLIENT : QN_WS_SERVER, &out,
 				 unit, sizeof(unit));
 
-	server->service->send(session, unit, len);
+	rpc_out(session, unit, len);
 }
 
 static void silent_too_long(struct rpc_session *session)
@@ -182,6 +183,10 @@ void rpc_session_end(struct rpc_session *session)
 	session->batch = NULL;
 	if (server->current == session)
 		server->current = NULL;
+	if (server->reading == session) {
+		server->reading = NULL;
+		server->cork_len = 0;
+	}
 	session->server = NULL;
 }
 
@@ -199,7 +204,7 @@ void rpc_close(struct rpc_session *session, unsigned code, const char *reason)
 	loop_timer(server->loop, &session->timer, server->options.close_ns);
 	size_t len = qn_ws_write_close(&server->ws, session->client ? QN_WS_CLIENT : QN_WS_SERVER,
 				       code, reason, rpc_mask(server), unit, sizeof(unit));
-	server->service->send(session, unit, len);
+	rpc_out(session, unit, len);
 }
 
 /* ---- a WebSocket's bytes ---- */
@@ -278,10 +283,15 @@ static size_t frames(struct rpc_session *session, const char *bytes, size_t len)
 size_t rpc_received(struct rpc_session *session, const char *bytes, size_t len)
 {
 	struct rpc_server *server = session->server;
-	struct rpc_session *before = server->current;
+	struct rpc_session *before = server->current, *outer = server->reading;
 	size_t done = 0;
 
-	server->current = session;
+	/* Another one's answers must not leave with ours. */
+	if (outer != NULL && outer != session && server->cork_len > 0) {
+		rpc_uncork(outer);
+		outer = server->reading;
+	}
+	server->current = server->reading = session;
 	/* What waits for its answer holds up what comes behind it. */
 	while (done < len && session->batch == NULL && !session->http_waits) {
 		size_t taken;
@@ -294,12 +304,19 @@ size_t rpc_received(struct rpc_session *session, const char *bytes, size_t len)
 		done += taken;
 		if (rpc_gone(server, session)) {
 			server->current = before;
+			server->reading = outer;
 			return len;
 		}
 		if (taken == 0)
 			break;
 	}
+	if (server->cork_len > 0) {
+		rpc_uncork(session);
+		if (rpc_gone(server, session))
+			done = len;
+	}
 	server->current = before;
+	server->reading = outer;
 	return done;
 }
 

@@ -28,7 +28,7 @@ static void send_event(struct rpc_session *session, const struct rpc_entry *entr
 			   (unsigned long long)entry->number, entry->name, (int)entry->len,
 			   entry->text);
 
-	session->server->service->send(session, text, (size_t)len);
+	rpc_out(session, text, (size_t)len);
 }
 
 const struct rpc_entry *rpc_publish(struct rpc_server *server, enum rpc_stream stream,
@@ -108,7 +108,7 @@ static void resume(struct rpc_session *session, uint64_t last)
 		int len = snprintf(text, sizeof(text), "event: lost\ndata: {\"events\":%llu}\n\n",
 				   (unsigned long long)(oldest - last - 1));
 		server->stats.events_lost += oldest - last - 1;
-		server->service->send(session, text, (size_t)len);
+		rpc_out(session, text, (size_t)len);
 	}
 	for (uint64_t n = last + 1 < oldest ? oldest : last + 1;
 	     n < server->events && !rpc_gone(server, session); n++)
@@ -136,7 +136,7 @@ void rpc_stream_begin(struct rpc_session *session, unsigned streams, struct qn_t
 	loop_timer(server->loop, &session->timer,
 		   streams & RPC_METRICS ? server->options.metrics_ns
 					 : server->options.handshake_ns);
-	server->service->send(session, head, len);
+	rpc_out(session, head, len);
 	if (rpc_gone(server, session))
 		return;
 	session->state = RPC_STREAM;
@@ -151,7 +151,7 @@ void rpc_stream_tick(struct rpc_session *session)
 
 	if (!(session->streams & RPC_METRICS)) {
 		loop_timer(server->loop, &session->timer, server->options.handshake_ns);
-		server->service->send(session, ": still here\n\n", 14);
+		rpc_out(session, ": still here\n\n", 14);
 		return;
 	}
 	static const char begin[] = "event: metrics\ndata: ";
@@ -161,5 +161,5 @@ void rpc_stream_tick(struct rpc_session *session)
 	server->service->metrics(session, &w);
 	qn_json_put(&w, "\n\n", 2);
 	loop_timer(server->loop, &session->timer, server->options.metrics_ns);
-	server->service->send(session, server->text, qn_json_written(&w));
+	rpc_out(session, server->text, qn_json_written(&w));
 }

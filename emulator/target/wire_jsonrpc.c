@@ -560,8 +560,13 @@ static bool take(struct net_conn *conn, const char *unit, size_t len)
 {
 	struct rpc_session *session = &state_of(conn)->session;
 
+	const struct target *target = target_of(session);
+
 	if (session->answer_tag == 'n')
 		return true;
+	/* Faults of the network act on units, each by itself. */
+	session->uncorked = (target->faults != NULL && target->faults->active != 0) ||
+			    served_of(conn)->held != NULL;
 	return rpc_take_answer(session, unit, len);
 }
 
