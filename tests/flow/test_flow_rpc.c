@@ -1,222 +1,8 @@
 /*
- * The RPC server with a host that writes down what it is asked: no socket, a simulated clock, every
- * byte by hand. What leaves is read back as a client would: HTTP as it is, frames as their texts.
+ * The RPC server by hand: requests, batches, cancelling, closing, time, tokens, rates, REST,
+ * streams.
  */
-#include "emulator/base/units.h"
-#include "emulator/rpc/rpc.h"
-#include "proto/ws/handshake.h"
-#include "tests/support/require.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static struct loop loop;
-static struct rpc_server server;
-static struct rpc_session session;
-static struct net_conn conn;
-static char sent[1 << 18], kept[128], unread[4096];
-static size_t sent_len, kept_len, unread_len;
-static bool gone;
-static int calls;
-
-/* What was not taken lies there until somebody pokes. */
-static void poke(struct net_conn *c)
-{
-	(void)c;
-	if (unread_len == 0)
-		return;
-	size_t taken = rpc_received(&session, unread, unread_len);
-	memmove(unread, unread + taken, unread_len - taken);
-	unread_len -= taken;
-}
-
-static const struct net_ops ops = { .poke = poke };
-static struct net net = { .ops = &ops, .loop = &loop };
-
-static void on_call(struct rpc_session *s, const struct rpc_call *call)
-{
-	struct qn_text first;
-
-	calls++;
-	if (call->token.len == 0)
-		return;
-	if (call->method.len == 4 && memcmp(call->method.at, "echo", 4) == 0) {
-		if (qn_jsonrpc_element(call->params, 0, &first) == QN_JSON_END)
-			first = (struct qn_text){ "null", 4 };
-		rpc_answer(s, call->token, first);
-	} else if (call->method.len == 4 && memcmp(call->method.at, "late", 4) == 0) {
-		REQUIRE(call->token.len <= sizeof(kept));
-		memcpy(kept, call->token.at, call->token.len);
-		kept_len = call->token.len;
-	} else {
-		rpc_error(s, call->token, QN_JSONRPC_NO_METHOD, NULL);
-	}
-}
-
-static bool on_cancel(struct rpc_session *s, struct qn_text token)
-{
-	(void)s;
-	if (token.len != kept_len || memcmp(token.at, kept, kept_len) != 0)
-		return false;
-	kept_len = 0;
-	return true;
-}
-
-static bool on_dashboard(struct rpc_session *s, struct qn_text service, struct qn_json_writer *w)
-{
-	(void)s;
-	qn_json_put_literal(w, "{\"calls\":");
-	qn_json_put_int(w, calls);
-	qn_json_put_literal(w, "}");
-	return service.len == 0 || (service.len == 4 && memcmp(service.at, "west", 4) == 0);
-}
-
-static void on_metrics(struct rpc_session *s, struct qn_json_writer *w)
-{
-	(void)s;
-	qn_json_put_literal(w, "{}");
-}
-
-static void on_send(struct rpc_session *s, const char *unit, size_t len)
-{
-	(void)s;
-	REQUIRE(len <= sizeof(sent) - sent_len);
-	memcpy(sent + sent_len, unit, len);
-	sent_len += len;
-}
-
-static void on_leave(struct rpc_session *s)
-{
-	rpc_session_end(s);
-	gone = true;
-}
-
-static const struct rpc_service service = { .call = on_call,
-					    .cancel = on_cancel,
-					    .dashboard = on_dashboard,
-					    .metrics = on_metrics,
-					    .send = on_send,
-					    .leave = on_leave };
-
-static void connect(void)
-{
-	memset(&session, 0, sizeof(session));
-	memset(&conn, 0, sizeof(conn));
-	conn.net = &net;
-	sent_len = unread_len = kept_len = 0;
-	gone = false;
-	rpc_session_begin(&session, &server, &conn, NULL, RPC_ALL);
-}
-
-static void start(const struct rpc_options *options)
-{
-	loop_init_simulated(&loop, 0);
-	REQUIRE(rpc_server_init(&server, &loop, options, &service) == 0);
-	connect();
-}
-
-static void finish(void)
-{
-	if (!gone)
-		rpc_session_end(&session);
-	rpc_server_release(&server);
-}
-
-static struct rpc_options small(void)
-{
-	struct rpc_options options = rpc_default_options;
-
-	options.message_max = 20000;
-	options.batch_max = 5;
-	options.batches = 1;
-	options.ring = 4;
-	return options;
-}
-
-/* Bytes from the peer; what it sent has been looked at by then. */
-static void feed(const char *bytes, size_t len)
-{
-	sent_len = 0;
-	REQUIRE(unread_len + len <= sizeof(unread));
-	memcpy(unread + unread_len, bytes, len);
-	unread_len += len;
-	poke(&conn);
-}
-
-static void feed_text(const char *text)
-{
-	feed(text, strlen(text));
-}
-
-static void upgrade(const char *extensions)
-{
-	char request[512];
-
-	snprintf(
-		request, sizeof(request),
-		"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
-		extensions);
-	feed_text(request);
-	REQUIRE(sent_len > 0 && memcmp(sent, "HTTP/1.1 101", 12) == 0);
-	sent_len = 0;
-}
-
-/* A masked text frame, short; mask zero keeps it readable. */
-static void frame(const char *text)
-{
-	char bytes[1100] = { (char)0x81 };
-	size_t len = strlen(text), head = 6;
-
-	if (len < 126) {
-		bytes[1] = (char)(0x80 | len);
-	} else {
-		bytes[1] = (char)(0x80 | 126);
-		bytes[2] = (char)(len >> 8);
-		bytes[3] = (char)len;
-		head = 8;
-	}
-	memcpy(bytes + head, text, len);
-	feed(bytes, head + len);
-}
-
-/* What was sent since, a line a frame. */
-static const char *said(void)
-{
-	static char text[1 << 16];
-	struct qn_ws ws;
-	struct qn_ws_event event;
-	size_t done = 0, len = 0, taken;
-
-	qn_ws_init(&ws, QN_WS_CLIENT, true);
-	text[0] = '\0';
-	for (;;) {
-		enum qn_ws_step step = qn_ws_next(&ws, &server.ws, sent + done, sent_len - done,
-						  &taken, &event);
-		done += taken;
-		if (step == QN_WS_MORE)
-			break;
-		if (step == QN_WS_CLOSED)
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "close %u\n",
-						event.code);
-		else
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s\n",
-						(int)event.payload.len, event.payload.at);
-	}
-	qn_ws_drop(&ws, &server.ws);
-	sent_len = 0;
-	return text;
-}
-
-static void expect_http(const char *begins, const char *ends)
-{
-	sent[sent_len] = '\0';
-	cr_expect(strncmp(sent, begins, strlen(begins)) == 0, "%s", sent);
-	cr_expect(sent_len >= strlen(ends) && strcmp(sent + sent_len - strlen(ends), ends) == 0,
-		  "%s", sent);
-	sent_len = 0;
-}
+#include "tests/support/rpc_bed.h"
 
 #define RESULT(result, id) "{\"jsonrpc\":\"2.0\",\"result\":" result ",\"id\":" id "}"
 #define ERROR(code, text, id)                                                                      \
@@ -226,7 +12,7 @@ Test(rpc, requests_over_a_websocket)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":[\"hi\"],\"id\":0}");
 	cr_expect_str_eq(said(), RESULT("\"hi\"", "0") "\n");
@@ -239,14 +25,14 @@ Test(rpc, requests_over_a_websocket)
 	cr_expect_str_eq(said(), RESULT("null", "\"\\u00e4\"") "\n");
 	feed("\x89\x81\0\0\0\0p", 7);
 	cr_expect_str_eq(said(), "p\n");
-	finish();
+	bed_finish();
 }
 
 Test(rpc, a_batch_waits_for_its_last_answer)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("[{\"jsonrpc\":\"2.0\",\"method\":\"late\",\"id\":1},"
 	      "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":2},"
@@ -259,14 +45,14 @@ Test(rpc, a_batch_waits_for_its_last_answer)
 	cr_expect_str_eq(said(), "[" RESULT("null", "2") "," RESULT("7", "1") "]\n" RESULT(
 					 "null", "3") "\n");
 	cr_expect_eq(server.batches.used, 0);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, batches_are_bounded)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("[1,2,3,4,5,6]");
 	cr_expect_str_eq(said(), ERROR("-32600", "Invalid Request", "null") "\n");
@@ -277,7 +63,7 @@ Test(rpc, batches_are_bounded)
 	cr_expect_eq(server.batches.used, 1);
 	rpc_session_end(&session);
 	cr_expect_eq(server.batches.used, 0);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, no_room_for_a_second_batch)
@@ -285,25 +71,25 @@ Test(rpc, no_room_for_a_second_batch)
 	struct rpc_options options = small();
 	static struct rpc_session other;
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("[{\"jsonrpc\":\"2.0\",\"method\":\"late\",\"id\":1}]");
 	other = session; /* keeps its batch; its timer is idle under a clock that stands */
 	timer_cancel(&loop.timers, &session.timer);
 	other.timer = (struct timer){ 0 };
-	connect();
+	bed_connect();
 	upgrade("");
 	frame("[{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":1}]");
 	cr_expect_str_eq(said(), ERROR("-32003", "Out of memory", "null") "\n");
 	rpc_session_end(&other);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, batch_execute)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"batch.execute\",\"params\":{\"operations\":["
 	      "{\"method\":\"echo\",\"params\":[1]},{\"method\":\"x\"},{\"params\":[]},"
@@ -324,14 +110,14 @@ Test(rpc, batch_execute)
 	      "\"id\":1}]");
 	cr_expect_str_eq(said(), "[" ERROR("-32600", "No batch inside a batch", "1") "]\n");
 	cr_expect_eq(server.batches.used, 0);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, cancelling)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"late\",\"id\":\"x\"}");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":\"y\"}}");
@@ -340,19 +126,19 @@ Test(rpc, cancelling)
 	cr_expect_str_eq(said(), ERROR("-32800", "Request cancelled", "\"x\"") "\n");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\"}");
 	cr_expect_str_eq(said(), "");
-	finish();
+	bed_finish();
 }
 
 Test(rpc, closing_from_either_side)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	feed("\x88\x82\0\0\0\0\x03\xe9", 8);
 	cr_expect_str_eq(said(), "close 1001\n");
 	cr_expect(gone);
-	connect();
+	bed_connect();
 	upgrade("");
 	rpc_close(&session, 1000, "enough");
 	cr_expect_str_eq(said(), "close 1000\n");
@@ -362,20 +148,20 @@ Test(rpc, closing_from_either_side)
 	cr_expect_not(gone);
 	loop_run(&loop, loop.now_ns + options.close_ns + 1);
 	cr_expect(gone);
-	connect();
+	bed_connect();
 	upgrade("");
 	frame("x");
 	said();
 	feed("\x81\x01x", 3);
 	cr_expect_str_eq(said(), "close 1002\n");
-	finish();
+	bed_finish();
 }
 
 Test(rpc, pings_and_their_deadlines)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	sent_len = 0;
 	loop_run(&loop, options.ping_ns + 1);
@@ -387,18 +173,18 @@ Test(rpc, pings_and_their_deadlines)
 	loop_run(&loop, loop.now_ns + options.ping_ns + options.pong_ns + options.close_ns + 3);
 	cr_expect(gone);
 	cr_expect_eq(server.stats.pongs_missed, 1);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, who_says_nothing_is_left)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	feed_text("GET / HT");
 	loop_run(&loop, options.handshake_ns + 1);
 	cr_expect(gone);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, authentication)
@@ -407,7 +193,7 @@ Test(rpc, authentication)
 	char text[256];
 
 	options.token = "secret";
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":1}");
 	cr_expect_str_eq(said(), ERROR("-32001", "Not authenticated", "1") "\n");
@@ -431,7 +217,7 @@ Test(rpc, authentication)
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":1}");
 	cr_expect_str_eq(said(), ERROR("-32001", "Not authenticated", "1") "\n");
 	rpc_session_end(&session);
-	connect();
+	bed_connect();
 	upgrade("");
 	frame(text);
 	cr_expect(strstr(said(), "\"authenticated\":true") != NULL);
@@ -441,14 +227,14 @@ Test(rpc, authentication)
 	frame(text);
 	cr_expect_str_eq(said(), ERROR("-32001", "Not authenticated", "2") "\n");
 	rpc_session_end(&session);
-	connect();
+	bed_connect();
 	feed_text("GET /api/v1/west/dashboard HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_http("HTTP/1.1 401 Unauthorized\r\n", "}");
 	feed_text(
 		"GET /api/v1/west/dashboard HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n"
 		"\r\n");
 	expect_http("HTTP/1.1 200 OK\r\n", "}");
-	finish();
+	bed_finish();
 }
 
 Test(rpc, rate)
@@ -457,7 +243,7 @@ Test(rpc, rate)
 	int good = 0;
 
 	options.rate = 10;
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	for (int i = 0; i < 30; i++) {
 		frame("{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":1}");
@@ -470,7 +256,7 @@ Test(rpc, rate)
 	cr_expect_str_eq(said(), RESULT("null", "1") "\n");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":1}");
 	cr_expect_str_eq(said(), ERROR("-32002", "Too many requests", "1") "\n");
-	finish();
+	bed_finish();
 }
 
 #define POST(body, len) "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: " len "\r\n\r\n" body
@@ -479,7 +265,7 @@ Test(rpc, posts)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	feed_text(POST("{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"id\":1}", "40"));
 	expect_http("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
 		    "\r\n\r\n" RESULT("null", "1"));
@@ -498,7 +284,7 @@ Test(rpc, posts)
 	const char *first = strstr(sent, RESULT("7", "1")),
 		   *second = strstr(sent, RESULT("null", "2"));
 	cr_expect(first != NULL && second > first, "%s", sent);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, rest)
@@ -506,7 +292,7 @@ Test(rpc, rest)
 	struct rpc_options options = small();
 	char request[256];
 
-	start(&options);
+	bed_start(&options);
 	feed_text("GET /api/v1/west/dashboard HTTP/1.1\r\nHost: x\r\n\r\n");
 	sent[sent_len] = '\0';
 	const char *etag = strstr(sent, "ETag: ");
@@ -534,7 +320,7 @@ Test(rpc, rest)
 	feed_text("POST /api/v1/west/action HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n"
 		  "{\"action\":\"none\"}");
 	expect_http("HTTP/1.1 404 Not Found\r\n", "}");
-	finish();
+	bed_finish();
 }
 
 /* Two readers that could disagree: refused, and the connection is not used again. */
@@ -542,7 +328,7 @@ Test(rpc, smuggling)
 {
 	struct rpc_options options = small();
 
-	start(&options);
+	bed_start(&options);
 	feed_text("POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked"
 		  "\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_http("HTTP/1.1 400 Bad Request\r\n", "}");
@@ -550,7 +336,7 @@ Test(rpc, smuggling)
 	cr_expect_eq(sent_len, 0);
 	loop_run(&loop, loop.now_ns + options.close_ns + 1);
 	cr_expect(gone);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, streams_resume_and_say_what_is_gone)
@@ -558,7 +344,7 @@ Test(rpc, streams_resume_and_say_what_is_gone)
 	struct rpc_options options = small();
 	struct qn_text params = { "{\"n\":1}", 7 };
 
-	start(&options);
+	bed_start(&options);
 	for (int i = 0; i < 6; i++)
 		rpc_publish(&server, RPC_EVENTS, 0, "x", params);
 	feed_text("GET /api/v1/stream/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 1\r\n\r\n");
@@ -573,15 +359,15 @@ Test(rpc, streams_resume_and_say_what_is_gone)
 	rpc_push(&session, rpc_publish(&server, RPC_EVENTS, 0, "y", params));
 	expect_http("id: 8\nevent: y\ndata: {\"n\":1}\n\n", "");
 	rpc_session_end(&session);
-	connect();
+	bed_connect();
 	/* A number from a life before this one. */
 	feed_text("GET /events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 900\r\n\r\n");
 	expect_http("HTTP/1.1 200 OK\r\n", "retry: 1000\n\n");
 	rpc_session_end(&session);
-	connect();
+	bed_connect();
 	feed_text("GET /api/v1/stream/logs/nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_http("HTTP/1.1 404 Not Found\r\n", "}");
-	finish();
+	bed_finish();
 }
 
 Test(rpc, long_answers_are_deflated)
@@ -590,7 +376,7 @@ Test(rpc, long_answers_are_deflated)
 	struct rpc_options options = small();
 
 	options.deflate_min = 100;
-	start(&options);
+	bed_start(&options);
 	upgrade("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
 	snprintf(text, sizeof(text),
 		 "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":[\"%0600d\"],"
@@ -600,7 +386,7 @@ Test(rpc, long_answers_are_deflated)
 	cr_expect_lt(sent_len, 200);
 	cr_expect_eq((unsigned char)sent[0], 0xc1);
 	cr_expect_gt(strlen(said()), 600);
-	finish();
+	bed_finish();
 }
 
 Test(rpc, an_answer_longer_than_may_be)
@@ -608,12 +394,12 @@ Test(rpc, an_answer_longer_than_may_be)
 	struct rpc_options options = small();
 	static char result[90000];
 
-	start(&options);
+	bed_start(&options);
 	upgrade("");
 	frame("{\"jsonrpc\":\"2.0\",\"method\":\"late\",\"id\":1}");
 	memset(result, '1', sizeof(result));
 	rpc_answer(&session, (struct qn_text){ kept, kept_len },
 		   (struct qn_text){ result, sizeof(result) });
 	cr_expect_str_eq(said(), ERROR("-32003", "The answer is too long", "1") "\n");
-	finish();
+	bed_finish();
 }
