@@ -32,6 +32,7 @@
 #include "proto/fault.h"
 #include "proto/snyper/profile.h"
 
+struct command;
 struct master;
 struct master_wire;
 
@@ -109,6 +110,13 @@ struct master_wire {
 	void (*drop)(struct net_conn *conn);
 
 	/* ---- the asking side ---- */
+
+	/*
+	 * The adapter sees to the whole of a command by itself, over connections of its own, and
+	 * ends it by master_called(), now or later. NULL, or false: it is asked as below.
+	 */
+	bool (*call)(struct master_listener *listener, struct command *command,
+		     const struct master_request *request);
 
 	/* Writes the command as one unit. Its length; 0 where cap is too small. */
 	size_t (*ask)(struct net_conn *conn, const struct master_request *request, char *unit,

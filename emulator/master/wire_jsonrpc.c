@@ -48,6 +48,48 @@ static const struct setting jsonrpc_settings[] = {
 	  .min = 0,
 	  .max = INT64_C(3600000000000),
 	  .help = "after how long a silence a WebSocket is pinged; 0: never" },
+	{ .name = "pool",
+	  .kind = SETTING_INT,
+	  .offset = JSONRPC_OPTION(pool),
+	  .def = "1",
+	  .min = 1,
+	  .max = 16,
+	  .help = "with connections = \"kept\": connections to each target, used in turn" },
+	{ .name = "batch",
+	  .kind = SETTING_INT,
+	  .offset = JSONRPC_OPTION(batch),
+	  .def = "1",
+	  .min = 1,
+	  .max = 1000,
+	  .help = "with \"kept\": how many commands of one moment to a target go out as one batch" },
+	{ .name = "attempts",
+	  .kind = SETTING_INT,
+	  .offset = JSONRPC_OPTION(attempts),
+	  .def = "5",
+	  .min = 1,
+	  .max = 1000,
+	  .help = "with \"kept\": how often a connection is tried, until somebody wants it again" },
+	{ .name = "retry",
+	  .kind = SETTING_DURATION,
+	  .offset = JSONRPC_OPTION(first_ns),
+	  .def = "1s",
+	  .min = 1000000,
+	  .max = INT64_C(60000000000),
+	  .help = "with \"kept\": the pause after the first attempt; it doubles" },
+	{ .name = "breaker",
+	  .kind = SETTING_INT,
+	  .offset = JSONRPC_OPTION(breaker_failures),
+	  .def = "5",
+	  .min = 0,
+	  .max = 1000000,
+	  .help = "with \"kept\": failures in a row that open a target's circuit breaker; 0: never" },
+	{ .name = "breaker_open",
+	  .kind = SETTING_DURATION,
+	  .offset = JSONRPC_OPTION(breaker_open_ns),
+	  .def = "30s",
+	  .min = 1000000,
+	  .max = INT64_C(3600000000000),
+	  .help = "how long an open breaker fails commands at once, before it lets one through" },
 	{ .name = NULL },
 };
 const struct setting_table master_jsonrpc_table = {
@@ -85,9 +127,15 @@ static const struct master_jsonrpc *options_of(struct net_conn *conn)
 	return talk_of(conn)->listener->options.wire_options;
 }
 
+/* What a listener has. */
+struct port {
+	struct rpc_server server;
+	struct jsonrpc_calls *calls; /* NULL: a connection a command */
+};
+
 static struct rpc_server *server_of(struct net_conn *conn)
 {
-	return talk_of(conn)->listener->state;
+	return &((struct port *)talk_of(conn)->listener->state)->server;
 }
 
 static struct qn_text text_of(const char *text)
@@ -100,7 +148,7 @@ static bool is(struct qn_text text, const char *word)
 	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
 }
 
-static const char *method_of(enum range_word word)
+const char *jsonrpc_method(enum range_word word)
 {
 	switch (word) {
 	case RANGE_PING: return "target.ping";
@@ -112,8 +160,7 @@ static const char *method_of(enum range_word word)
 
 /* ---- answers ---- */
 
-/* Any result will do, but one that says in our own targets' words that it is of something else. */
-static bool fits(enum range_word word, struct qn_text result)
+bool jsonrpc_fits(enum range_word word, struct qn_text result)
 {
 	static const char *const fitting[RANGE_WORDS][2] = {
 		[RANGE_PING] = { "alive", "alive" },
@@ -138,7 +185,7 @@ static const struct master_flaw *judge(enum range_word word,
 
 	if (message->kind == QN_JSONRPC_ERROR)
 		return &error;
-	return fits(word, message->result) ? NULL : &wrong_type;
+	return jsonrpc_fits(word, message->result) ? NULL : &wrong_type;
 }
 
 static void settle(struct jsonrpc_talk *state, const struct master_flaw *flaw)
@@ -301,27 +348,45 @@ static int open_listener(struct master_listener *listener)
 {
 	const struct master_jsonrpc *own = listener->options.wire_options;
 	struct rpc_options options = rpc_default_options;
-	struct rpc_server *server = calloc(1, sizeof(*server));
+	struct port *port = calloc(1, sizeof(*port));
 
-	if (server == NULL)
+	if (port == NULL)
 		return -ENOMEM;
 	options.message_max = (size_t)own->message_max;
 	options.deflate = own->deflate;
 	options.ping_ns = own->ping_ns;
 	options.ring = 1;
-	int rc = rpc_server_init(server, listener->master->loop, &options, &service);
-	if (rc < 0) {
-		free(server);
-		return rc;
-	}
-	listener->state = server;
+	int rc = rpc_server_init(&port->server, listener->master->loop, &options, &service);
+	if (rc < 0)
+		goto no_server;
+	if (listener->options.keep)
+		rc = jsonrpc_calls_new(listener, &port->calls);
+	if (rc < 0)
+		goto no_calls;
+	listener->state = port;
 	return 0;
+no_calls:
+	rpc_server_release(&port->server);
+no_server:
+	free(port);
+	return rc;
 }
 
 static void close_listener(struct master_listener *listener)
 {
-	rpc_server_release(listener->state);
-	free(listener->state);
+	struct port *port = listener->state;
+
+	jsonrpc_calls_free(port->calls);
+	rpc_server_release(&port->server);
+	free(port);
+}
+
+static bool call_target(struct master_listener *listener, struct command *command,
+			const struct master_request *request)
+{
+	struct port *port = listener->state;
+
+	return port->calls != NULL && jsonrpc_calls_call(port->calls, command, request);
 }
 
 static void begin(struct net_conn *conn)
@@ -361,7 +426,7 @@ static void send_request(struct net_conn *conn)
 	char space[24];
 
 	state->phase = ASKED;
-	rpc_ask(&state->session, method_of(state->word), params_of(state),
+	rpc_ask(&state->session, jsonrpc_method(state->word), params_of(state),
 		id_text(state->id, space, sizeof(space)));
 }
 
@@ -387,7 +452,7 @@ static size_t write_post(struct net_conn *conn, char *unit, size_t cap)
 	struct qn_json_writer w;
 
 	qn_json_writer_init(&w, body, sizeof(body));
-	qn_jsonrpc_put_request(&w, method_of(state->word), params_of(state),
+	qn_jsonrpc_put_request(&w, jsonrpc_method(state->word), params_of(state),
 			       id_text(state->id, space, sizeof(space)));
 	state->phase = POSTED;
 	int len = snprintf(unit, cap,
@@ -419,7 +484,7 @@ static size_t ask(struct net_conn *conn, const struct master_request *request, c
 	if (state->session.server == NULL)
 		return write_upgrade(conn, unit, cap);
 	state->phase = ASKED;
-	return rpc_write_ask(&state->session, method_of(state->word), params_of(state),
+	return rpc_write_ask(&state->session, jsonrpc_method(state->word), params_of(state),
 			     id_text(state->id, space, sizeof(space)), unit, cap);
 }
 
@@ -578,6 +643,7 @@ const struct master_wire master_wire_jsonrpc = {
 	.accepted = { .received = received, .closed = talk_closed },
 	.begin = begin,
 	.drop = drop,
+	.call = call_target,
 	.ask = ask,
 	.heard = heard,
 	.heard_end = heard_end,

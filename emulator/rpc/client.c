@@ -112,7 +112,7 @@ void client_told(struct rpc_client *client, struct qn_text method, struct qn_tex
 
 static void send_text(struct lane *lane, struct qn_text text)
 {
-	struct rpc_server *server = &lane->client->server;
+	struct rpc_server *server = lane->client->server;
 
 	if (lane->client->stats.by_post) {
 		client_post(lane, text);
@@ -443,7 +443,7 @@ static void lane_opened(struct net_conn *conn)
 		return;
 	}
 	lane->state = LANE_SHAKING_HANDS;
-	rpc_random(&client->server, lane->nonce, sizeof(lane->nonce));
+	rpc_random(client->server, lane->nonce, sizeof(lane->nonce));
 	memcpy(request.nonce, lane->nonce, sizeof(request.nonce));
 	size_t len = qn_ws_write_request(&request, unit, sizeof(unit));
 	assert(len > 0);
@@ -454,7 +454,7 @@ static void lane_opened(struct net_conn *conn)
 static void fall_back(struct lane *lane)
 {
 	struct rpc_client *client = lane->client;
-	struct lane *events = &client->lanes[RPC_LANES_MAX];
+	struct lane *events = &client->lanes[client->options.pool];
 
 	client->stats.by_post = true;
 	drop_conn(lane);
@@ -483,7 +483,7 @@ static size_t shake_hands(struct lane *lane, const char *bytes, size_t len)
 		return len;
 	}
 	memset(&lane->session, 0, sizeof(lane->session));
-	rpc_session_dialled(&lane->session, &client->server, lane->conn, lane, RPC_ALL,
+	rpc_session_dialled(&lane->session, client->server, lane->conn, lane, RPC_ALL,
 			    agreed.deflate);
 	if (client->options.token != NULL) {
 		lane->state = LANE_AUTHENTICATING;
@@ -617,13 +617,34 @@ static const struct rpc_service client_service = { .call = session_call,
 						   .send = session_send,
 						   .leave = session_leave };
 
+int rpc_client_shared(struct loop *loop, size_t message_max, struct rpc_server *ret)
+{
+	struct rpc_options shared = rpc_default_options;
+
+	shared.message_max = message_max;
+	shared.ring = 1;
+	shared.batches = 1;
+	return rpc_server_init(ret, loop, &shared, &client_service);
+}
+
+static void release(struct rpc_client *client)
+{
+	if (client->server == &client->own)
+		rpc_server_release(&client->own);
+	free(client->lanes);
+	free(client->slots);
+	free(client->texts);
+	free(client->backlog);
+	free(client);
+}
+
 int rpc_client_new(struct loop *loop, struct net *net, const struct rpc_client_options *options,
 		   struct rpc_client **ret)
 {
-	struct rpc_options shared = rpc_default_options;
 	struct rpc_client *client = calloc(1, sizeof(*client));
 	int rc = -ENOMEM;
 
+	assert(options->pool >= 1 && options->pool <= RPC_LANES_MAX);
 	if (client == NULL)
 		return rc;
 	client->loop = loop;
@@ -632,21 +653,24 @@ int rpc_client_new(struct loop *loop, struct net *net, const struct rpc_client_o
 	client->flush.run = flush_all;
 	client->refresh_timer.fire = refresh_now;
 	breaker_init(&client->breaker, options->breaker_failures, options->breaker_open_ns);
+	client->lanes = calloc(options->pool + 1, sizeof(*client->lanes));
 	client->slots = calloc(options->calls, sizeof(*client->slots));
 	client->texts = malloc((size_t)LANE_TEXT * options->pool);
 	client->backlog = malloc(BACKLOG_BYTES);
-	if (client->slots == NULL || client->texts == NULL || client->backlog == NULL)
+	if (client->lanes == NULL || client->slots == NULL || client->texts == NULL ||
+	    client->backlog == NULL)
 		goto fail;
-	shared.ring = 1;
-	shared.batches = 1;
-	rc = rpc_server_init(&client->server, loop, &shared, &client_service);
-	if (rc < 0)
-		goto fail;
-	for (unsigned i = 0; i <= RPC_LANES_MAX; i++) {
+	if (options->shared == NULL) {
+		rc = rpc_client_shared(loop, rpc_default_options.message_max, &client->own);
+		if (rc < 0)
+			goto fail;
+	}
+	client->server = options->shared != NULL ? options->shared : &client->own;
+	for (unsigned i = 0; i <= options->pool; i++) {
 		struct lane *lane = &client->lanes[i];
 		lane->client = client;
 		lane->timer.fire = lane_timer;
-		lane->events = i == RPC_LANES_MAX;
+		lane->events = i == options->pool;
 		lane->text = client->texts + (size_t)LANE_TEXT * (i < options->pool ? i : 0);
 	}
 	for (unsigned i = 0; i < options->pool; i++)
@@ -654,11 +678,29 @@ int rpc_client_new(struct loop *loop, struct net *net, const struct rpc_client_o
 	*ret = client;
 	return 0;
 fail:
-	free(client->slots);
-	free(client->texts);
-	free(client->backlog);
-	free(client);
+	release(client);
 	return rc;
+}
+
+void rpc_client_move(struct rpc_client *client, struct net_addr to)
+{
+	client->options.to = to;
+	client->stats.by_post = false;
+	client->last_event = 0;
+	breaker_success(&client->breaker);
+	for (unsigned i = 0; i <= client->options.pool; i++) {
+		struct lane *lane = &client->lanes[i];
+		if (lane->state == LANE_READY)
+			client->stats.ready--;
+		drop_conn(lane);
+		timer_cancel(&client->loop->timers, &lane->timer);
+		lane->state = LANE_RESTING;
+		lane->attempts = 0;
+		break_calls(lane);
+	}
+	for (unsigned i = 0; i < client->options.pool; i++)
+		if (client->lanes[i].state == LANE_RESTING)
+			client_dial(&client->lanes[i]);
 }
 
 void rpc_client_free(struct rpc_client *client)
@@ -671,18 +713,14 @@ void rpc_client_free(struct rpc_client *client)
 			end_as(&client->slots[i],
 			       client->slots[i].lane < 0 ? RPC_REFUSED : RPC_BROKEN,
 			       "the client is closed");
-	for (unsigned i = 0; i <= RPC_LANES_MAX; i++) {
+	for (unsigned i = 0; i <= client->options.pool; i++) {
 		drop_conn(&client->lanes[i]);
 		client->lanes[i].count = 0;
 		timer_cancel(&client->loop->timers, &client->lanes[i].timer);
 	}
 	timer_cancel(&client->loop->timers, &client->refresh_timer);
 	loop_settle(client->loop);
-	rpc_server_release(&client->server);
-	free(client->slots);
-	free(client->texts);
-	free(client->backlog);
-	free(client);
+	release(client);
 }
 
 const struct rpc_client_stats *rpc_client_stats(const struct rpc_client *client)

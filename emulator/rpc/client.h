@@ -44,6 +44,8 @@ struct rpc_client_options {
 	int64_t breaker_open_ns;
 	const char *token; /* NULL: none */
 	bool fallback, deflate;
+	/* What many clients of a thread can have in common (rpc_client_shared()); NULL: its own. */
+	struct rpc_server *shared;
 	/* What the server says unasked. May be NULL. */
 	void (*told)(void *context, struct qn_text method, struct qn_text params);
 	void *context;
@@ -61,6 +63,9 @@ struct rpc_client_stats {
 
 struct rpc_client;
 
+/* Parser, zlib's state and rooms for clients; release with rpc_server_release() behind them. 0 or
+ * -errno. */
+int rpc_client_shared(struct loop *loop, size_t message_max, struct rpc_server *ret);
 int rpc_client_new(struct loop *loop, struct net *net, const struct rpc_client_options *options,
 		   struct rpc_client **ret);
 /* Calls under way end as RPC_REFUSED or RPC_BROKEN. */
@@ -72,5 +77,7 @@ int rpc_client_call(struct rpc_client *client, const char *method, struct qn_tex
 void rpc_client_notify(struct rpc_client *client, const char *method, struct qn_text params);
 const struct rpc_client_stats *rpc_client_stats(const struct rpc_client *client);
 const struct breaker *rpc_client_breaker(const struct rpc_client *client);
+/* Where it calls from now on: what is open is closed, calls under way are BROKEN. */
+void rpc_client_move(struct rpc_client *client, struct net_addr to);
 
 #endif

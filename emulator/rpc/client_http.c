@@ -23,7 +23,7 @@ static size_t put_head(struct lane *lane, const char *what, const char *more, si
 
 void client_post(struct lane *lane, struct qn_text body)
 {
-	struct rpc_server *server = &lane->client->server;
+	struct rpc_server *server = lane->client->server;
 	size_t head = put_head(lane, "POST /rpc", "Content-Type: application/json\r\n", body.len,
 			       server->unit, server->room);
 
@@ -45,7 +45,7 @@ size_t client_post_received(struct lane *lane, const char *bytes, size_t len, bo
 	if (lane->state != LANE_POSTING)
 		return len; /* nobody asked for this */
 	enum qn_code code = qn_http_answer_whole(bytes, len, closed, ANSWER_MAX,
-						 client->server.message, &answer, &taken);
+						 client->server->message, &answer, &taken);
 	if (code == QN_MORE)
 		return 0;
 	if (code != QN_OK || !answer.keep_alive || answer.status >= 300) {

@@ -55,9 +55,10 @@ struct rpc_client {
 	struct net *net;
 	struct rpc_client_options options;
 	struct rpc_client_stats stats;
-	struct rpc_server server; /* what the sessions share */
+	struct rpc_server *server; /* what the sessions share */
+	struct rpc_server own;
 	struct breaker breaker;
-	struct lane lanes[RPC_LANES_MAX + 1]; /* the last one is for events */
+	struct lane *lanes; /* pool of them, and one for events */
 	struct rpc_call_slot *slots, *free_slots;
 	char *texts;
 	uint64_t ids;
