@@ -18,6 +18,8 @@
 
 #define READ_UNIT 65536
 #define UNITS_PER_TURN 16
+/* Who does not take his answers is not read from: what waits for him stays within bounds. */
+#define UNSENT_MAX 65536
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
 
 enum { FREE, CONNECTING, OPEN, ENDED, DEAD };
@@ -31,6 +33,7 @@ struct socket_conn {
 	bool watches_writes;
 	/* Of connects alone: accepted ones have TCP_NODELAY from their listener. */
 	bool nagles, has_sent;
+	bool unread; /* more has come than was read: its peer takes no answers at the moment */
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	struct net_conn conn;
 	struct loop_deferred deferred, opening;
@@ -253,7 +256,14 @@ static bool read_unit(struct socket_conn *sc, uint32_t events)
 
 static void read_all(struct socket_conn *sc, uint32_t events)
 {
-	for (int units = 0; read_unit(sc, events);) {
+	sc->unread = false;
+	for (int units = 0;;) {
+		if (sc->out.len >= UNSENT_MAX) {
+			sc->unread = true;
+			return;
+		}
+		if (!read_unit(sc, events))
+			return;
 		if (++units < UNITS_PER_TURN)
 			continue;
 		/* A flood must not starve the rest: arming anew reports what is left next turn. */
@@ -412,6 +422,9 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
 	/* After an error nothing leaves any more, but what came before it is still to be read. */
 	if (sc->out.len > 0 && (events & EPOLLOUT) && !(events & (EPOLLERR | EPOLLHUP)))
 		flush(sc);
+	/* What was left unread may have its end behind it, whose edge has come and gone. */
+	if (sc->unread)
+		events |= EPOLLRDHUP;
 	if (sc->state == OPEN && (events & (EPOLLIN | READ_ON)))
 		read_all(sc, events);
 	else if (sc->state == ENDED && (events & (EPOLLERR | EPOLLHUP)))

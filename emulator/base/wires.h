@@ -13,7 +13,11 @@
 #include <stdint.h>
 
 /* Its constant, its name, the port on which its masters listen unless told otherwise. */
-#define WIRES(X) X(SNYPER, snyper, 8081) X(JSONRPC, jsonrpc, 9124)
+#define WIRES(X)                                                                                   \
+	X(SNYPER, snyper, 8081)                                                                    \
+	X(HTTP, http, 8080)                                                                        \
+	X(FRAMED, framed, 9999)                                                                    \
+	X(JSONRPC, jsonrpc, 9124)
 
 enum wire_id {
 #define X(constant, name, port) WIRE_##constant,

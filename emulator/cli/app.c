@@ -177,7 +177,7 @@ static int build_sockets(struct app *app)
 		.connections = connections,
 		.listeners = config->fleet.targets + MASTER_LISTENERS_MAX,
 		.buffer_bytes = config->fleet.present ? (size_t)config->fleet.buffer_bytes
-						      : 8u << 20
+						      : 32u << 20
 	};
 	return net_socket_new(&app->loop, &limits, &app->net);
 }

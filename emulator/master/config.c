@@ -3,6 +3,8 @@
 #include "emulator/master/jsonrpc_options.h"
 
 #include "emulator/base/units.h"
+#include "emulator/master/wire_framed.h"
+#include "emulator/master/wire_http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +148,16 @@ static const struct setting listener_settings[] = {
 	  .def = "per_message",
 	  .words = connection_words,
 	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = "jsonrpc",
 	  .kind = SETTING_GROUP,
 	  .offset = LISTENER(options[WIRE_JSONRPC]),
@@ -171,6 +183,11 @@ static const struct setting master_settings[] = {
 	  .def = "snyper",
 	  .words = wire_names,
 	  .help = "what is spoken there" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
 	{ .name = "listeners",
 	  .kind = SETTING_LIST,
 	  .offset = MASTER(listeners),
@@ -252,6 +269,11 @@ static const struct setting master_settings[] = {
 	  .def = "exit",
 	  .words = then_words,
 	  .help = "after the last round: end the run, or stay" },
+	{ .name = "framed",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_FRAMED]),
+	  .sub = &master_framed_table,
+	  .help = "of the wire framed" },
 	{ .name = "jsonrpc",
 	  .kind = SETTING_GROUP,
 	  .offset = MASTER(wire_options[WIRE_JSONRPC]),

@@ -41,6 +41,8 @@ static void leave(struct net_conn *conn, int error)
 	struct talk *talk = talk_of(conn);
 	struct master *master = talk->listener->master;
 
+	if (talk->listener->wire->gone != NULL)
+		talk->listener->wire->gone(conn);
 	if (!talk->linked) {
 		master->registering--;
 		talk_release(conn);
@@ -74,7 +76,9 @@ void talk_closed(struct net_conn *conn, int error)
 
 void master_alive(struct net_conn *conn)
 {
-	if (!talk_of(conn)->linked)
+	const struct talk *talk = talk_of(conn);
+
+	if (!talk->linked && !talk->listener->wire->guests)
 		loop_timer(conn->net->loop, &conn->timer, IDLE_LIMIT_NS);
 }
 
@@ -104,7 +108,7 @@ bool registration_accept(struct net_listener *net_listener, struct net_conn *con
 	master->registering++;
 	conn->handler = &listener->wire->accepted;
 	conn->timer.fire = idle;
-	loop_timer(master->loop, &conn->timer, IDLE_LIMIT_NS);
+	master_alive(conn);
 	if (listener->wire->begin != NULL)
 		listener->wire->begin(conn);
 	return true;

@@ -106,6 +106,10 @@ struct master_wire {
 	void (*begin)(struct net_conn *conn);
 	/* A linked connection is about to go. May be NULL. */
 	void (*end)(struct net_conn *conn);
+	/* Any accepted connection is about to go, linked or not. May be NULL. */
+	void (*gone)(struct net_conn *conn);
+	/* Whoever connects may stay without registering: others than targets use this port too. */
+	bool guests;
 	/* The state out of the pool goes back, of whatever connection. May be NULL. */
 	void (*drop)(struct net_conn *conn);
 

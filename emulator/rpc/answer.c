@@ -93,7 +93,7 @@ static size_t gzipped(struct rpc_server *server, struct qn_text text)
 }
 
 /* Fills in what the request asked for: gzip, HEAD, keep-alive. */
-static size_t write_reply(struct rpc_session *session, struct qn_http_reply *reply, char *unit,
+static size_t write_reply(struct rpc_session *session, struct qn_http_page *reply, char *unit,
 			  size_t cap)
 {
 	struct rpc_server *server = session->server;
@@ -108,10 +108,10 @@ static size_t write_reply(struct rpc_session *session, struct qn_http_reply *rep
 	}
 	reply->keep_alive = session->keep_alive;
 	reply->head_only = session->head_only;
-	return qn_http_reply_write(reply, unit, cap);
+	return qn_http_page_write(reply, unit, cap);
 }
 
-void rpc_reply(struct rpc_session *session, struct qn_http_reply *reply)
+void rpc_reply(struct rpc_session *session, struct qn_http_page *reply)
 {
 	struct rpc_server *server = session->server;
 	size_t len = write_reply(session, reply, server->unit, server->room);
@@ -124,7 +124,7 @@ static size_t write_json_reply(struct rpc_session *session, unsigned status, str
 			       char *unit, size_t cap)
 {
 	struct rpc_server *server = session->server;
-	struct qn_http_reply reply = { .status = status, .type = "application/json", .body = text };
+	struct qn_http_page reply = { .status = status, .type = "application/json", .body = text };
 
 	if (session->accepts & QN_HTTP_MSGPACK) {
 		size_t len = qn_json_to_msgpack(text, server->packed, server->room);

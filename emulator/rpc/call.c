@@ -52,7 +52,7 @@ static void send_batch(struct rpc_session *session, struct rpc_batch *batch)
 					     server->unit, server->room);
 		rpc_send_answer(session, server->unit, len);
 	} else if (batch->via == TAG_POST) {
-		struct qn_http_reply reply = { .status = 204 };
+		struct qn_http_page reply = { .status = 204 };
 		rpc_reply(session, &reply);
 	}
 	pool_put(&server->batches, batch);
@@ -156,7 +156,7 @@ static void dispatch(struct rpc_session *session, struct rpc_call *call)
 
 static void no_answer(struct rpc_session *session, char tag)
 {
-	struct qn_http_reply reply = { .status = 204 };
+	struct qn_http_page reply = { .status = 204 };
 
 	if (tag == TAG_POST)
 		rpc_reply(session, &reply);

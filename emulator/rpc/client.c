@@ -83,7 +83,7 @@ static void call_expired(struct timer *timer, int64_t now_ns)
 	end_as(slot, RPC_LOST, "no answer in time");
 }
 
-void client_settle(struct rpc_client *client, const struct qn_jsonrpc_message *message)
+void rpc_client_settle(struct rpc_client *client, const struct qn_jsonrpc_message *message)
 {
 	struct rpc_answer answer = { .outcome = RPC_OK, .text = message->result };
 	int64_t id;
@@ -101,7 +101,7 @@ void client_settle(struct rpc_client *client, const struct qn_jsonrpc_message *m
 	end_call(slot, &answer);
 }
 
-void client_told(struct rpc_client *client, struct qn_text method, struct qn_text params)
+void rpc_client_told(struct rpc_client *client, struct qn_text method, struct qn_text params)
 {
 	client->stats.told++;
 	if (client->options.told != NULL)
@@ -115,7 +115,7 @@ static void send_text(struct lane *lane, struct qn_text text)
 	struct rpc_server *server = lane->client->server;
 
 	if (lane->client->stats.by_post) {
-		client_post(lane, text);
+		lane_post(lane, text);
 		return;
 	}
 	size_t len = rpc_write_frame(&lane->session, text, server->unit, server->room);
@@ -421,7 +421,7 @@ static void wake_lanes(struct rpc_client *client)
 		if (lane->state != LANE_RESTING || timer_armed(&lane->timer))
 			continue;
 		lane->attempts = 0;
-		client_dial(lane);
+		lane_dial(lane);
 	}
 }
 
@@ -435,7 +435,7 @@ static void lane_opened(struct net_conn *conn)
 					 .deflate = client->options.deflate };
 
 	if (lane->events) {
-		client_subscribe(lane);
+		lane_subscribe(lane);
 		return;
 	}
 	if (client->stats.by_post) {
@@ -458,9 +458,9 @@ static void fall_back(struct lane *lane)
 
 	client->stats.by_post = true;
 	drop_conn(lane);
-	client_dial(lane);
+	lane_dial(lane);
 	if (events->state == LANE_RESTING && client->options.told != NULL)
-		client_dial(events);
+		lane_dial(events);
 }
 
 static size_t shake_hands(struct lane *lane, const char *bytes, size_t len)
@@ -501,11 +501,11 @@ static size_t lane_received(struct net_conn *conn, const char *bytes, size_t len
 
 	(void)fresh;
 	if (lane->state == LANE_STREAM)
-		return client_stream_received(lane, bytes, len);
+		return lane_stream_received(lane, bytes, len);
 	if (lane->state == LANE_SHAKING_HANDS)
 		done = shake_hands(lane, bytes, len);
 	else if (lane->client->stats.by_post)
-		return client_post_received(lane, bytes, len, false);
+		return lane_post_received(lane, bytes, len, false);
 	if (lane->conn == conn && lane->session.server != NULL && done < len) {
 		lane->lost = false;
 		done += rpc_received(&lane->session, bytes + done, len - done);
@@ -520,7 +520,7 @@ static void lane_ended(struct net_conn *conn, const char *rest, size_t len)
 	struct lane *lane = lane_of(conn);
 
 	if (lane->conn == conn && lane->client->stats.by_post && lane->state == LANE_POSTING)
-		client_post_received(lane, rest, len, true);
+		lane_post_received(lane, rest, len, true);
 	if (lane->conn == conn)
 		lane_broken(lane, "closed");
 }
@@ -541,7 +541,7 @@ static const struct net_handler lane_handler = {
 	.opened = lane_opened, .received = lane_received, .ended = lane_ended, .closed = lane_closed
 };
 
-void client_dial(struct lane *lane)
+void lane_dial(struct lane *lane)
 {
 	struct rpc_client *client = lane->client;
 	const struct rpc_client_options *options = &client->options;
@@ -568,7 +568,7 @@ static void lane_timer(struct timer *timer, int64_t now_ns)
 
 	(void)now_ns;
 	if (lane->state == LANE_RESTING)
-		client_dial(lane);
+		lane_dial(lane);
 	else
 		lane_broken(lane, "not ready in time");
 }
@@ -582,7 +582,7 @@ static void session_call(struct rpc_session *session, const struct rpc_call *cal
 	if (call->token.len > 0)
 		rpc_error(session, call->token, QN_JSONRPC_NO_METHOD, NULL);
 	else
-		client_told(lane->client, call->method, call->params);
+		rpc_client_told(lane->client, call->method, call->params);
 }
 
 static void session_answered(struct rpc_session *session, const struct qn_jsonrpc_message *message)
@@ -592,7 +592,7 @@ static void session_answered(struct rpc_session *session, const struct qn_jsonrp
 	if (is(message->id, "\"auth\""))
 		authenticated(lane, message);
 	else
-		client_settle(lane->client, message);
+		rpc_client_settle(lane->client, message);
 }
 
 static void session_send(struct rpc_session *session, const char *unit, size_t len)
@@ -674,7 +674,7 @@ int rpc_client_new(struct loop *loop, struct net *net, const struct rpc_client_o
 		lane->text = client->texts + (size_t)LANE_TEXT * (i < options->pool ? i : 0);
 	}
 	for (unsigned i = 0; i < options->pool; i++)
-		client_dial(&client->lanes[i]);
+		lane_dial(&client->lanes[i]);
 	*ret = client;
 	return 0;
 fail:
@@ -700,7 +700,7 @@ void rpc_client_move(struct rpc_client *client, struct net_addr to)
 	}
 	for (unsigned i = 0; i < client->options.pool; i++)
 		if (client->lanes[i].state == LANE_RESTING)
-			client_dial(&client->lanes[i]);
+			lane_dial(&client->lanes[i]);
 }
 
 void rpc_client_free(struct rpc_client *client)

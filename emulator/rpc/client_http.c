@@ -21,7 +21,7 @@ static size_t put_head(struct lane *lane, const char *what, const char *more, si
 	return (size_t)len < cap ? (size_t)len : 0;
 }
 
-void client_post(struct lane *lane, struct qn_text body)
+void lane_post(struct lane *lane, struct qn_text body)
 {
 	struct rpc_server *server = lane->client->server;
 	size_t head = put_head(lane, "POST /rpc", "Content-Type: application/json\r\n", body.len,
@@ -33,7 +33,7 @@ void client_post(struct lane *lane, struct qn_text body)
 	net_send(lane->conn, server->unit, head + body.len);
 }
 
-size_t client_post_received(struct lane *lane, const char *bytes, size_t len, bool closed)
+size_t lane_post_received(struct lane *lane, const char *bytes, size_t len, bool closed)
 {
 	struct rpc_client *client = lane->client;
 	struct net_conn *conn = lane->conn;
@@ -57,13 +57,13 @@ size_t client_post_received(struct lane *lane, const char *bytes, size_t len, bo
 						   client->options.calls) <= QN_JSONRPC_BATCH)
 		while (qn_jsonrpc_next(&reader, &message))
 			if (message.kind == QN_JSONRPC_RESULT || message.kind == QN_JSONRPC_ERROR)
-				client_settle(client, &message);
+				rpc_client_settle(client, &message);
 	if (lane->conn == conn && lane->state == LANE_CONNECTING)
 		lane_ready(lane);
 	return taken;
 }
 
-void client_subscribe(struct lane *lane)
+void lane_subscribe(struct lane *lane)
 {
 	char unit[1024], more[96] = "Accept: text/event-stream\r\n";
 	struct rpc_client *client = lane->client;
@@ -107,10 +107,10 @@ static void read_event(struct rpc_client *client, struct qn_text block)
 		block = (struct qn_text){ block.at + len, block.len - len };
 	}
 	if (data.len > 0)
-		client_told(client, name, data);
+		rpc_client_told(client, name, data);
 }
 
-size_t client_stream_received(struct lane *lane, const char *bytes, size_t len)
+size_t lane_stream_received(struct lane *lane, const char *bytes, size_t len)
 {
 	struct net_conn *conn = lane->conn;
 	struct qn_ws_head head;

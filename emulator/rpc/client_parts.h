@@ -76,14 +76,14 @@ struct rpc_client {
 /* client.c */
 void lane_ready(struct lane *lane);
 void lane_broken(struct lane *lane, const char *why);
-void client_settle(struct rpc_client *client, const struct qn_jsonrpc_message *message);
-void client_told(struct rpc_client *client, struct qn_text method, struct qn_text params);
-void client_dial(struct lane *lane);
+void rpc_client_settle(struct rpc_client *client, const struct qn_jsonrpc_message *message);
+void rpc_client_told(struct rpc_client *client, struct qn_text method, struct qn_text params);
+void lane_dial(struct lane *lane);
 
 /* client_http.c */
-size_t client_post_received(struct lane *lane, const char *bytes, size_t len, bool closed);
-void client_post(struct lane *lane, struct qn_text body);
-void client_subscribe(struct lane *lane);
-size_t client_stream_received(struct lane *lane, const char *bytes, size_t len);
+size_t lane_post_received(struct lane *lane, const char *bytes, size_t len, bool closed);
+void lane_post(struct lane *lane, struct qn_text body);
+void lane_subscribe(struct lane *lane);
+size_t lane_stream_received(struct lane *lane, const char *bytes, size_t len);
 
 #endif

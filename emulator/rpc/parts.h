@@ -82,7 +82,7 @@ size_t rpc_write_binary(struct rpc_session *session, struct qn_text text, char *
 /* A whole text (a batch's, or one answer) by its tag. */
 size_t rpc_write_whole(struct rpc_session *session, char tag, struct qn_text text, char *unit,
 		       size_t cap);
-void rpc_reply(struct rpc_session *session, struct qn_http_reply *reply);
+void rpc_reply(struct rpc_session *session, struct qn_http_page *reply);
 uint32_t rpc_mask(struct rpc_server *server);
 
 /* rest.c */

@@ -20,7 +20,7 @@ static bool between(struct qn_text path, const char *prefix, const char *suffix,
 static void reply_error(struct rpc_session *session, unsigned status, const char *more)
 {
 	char text[128];
-	struct qn_http_reply reply = { .status = status, .type = "application/json", .more = more };
+	struct qn_http_page reply = { .status = status, .type = "application/json", .more = more };
 
 	int len = snprintf(text, sizeof(text), "{\"error\":{\"code\":%u,\"message\":\"%s\"}}",
 			   status, qn_http_status_text(status));
@@ -103,10 +103,10 @@ static void dashboard(struct rpc_session *session, const struct qn_http_intake *
 		reply_error(session, 404, NULL);
 		return;
 	}
-	struct qn_http_reply reply = { .status = 200,
-				       .type = "application/json",
-				       .etag = etag,
-				       .body = { server->text, qn_json_written(&w) } };
+	struct qn_http_page reply = { .status = 200,
+				      .type = "application/json",
+				      .etag = etag,
+				      .body = { server->text, qn_json_written(&w) } };
 	etag_of(reply.body, etag);
 	if (matches(in->if_none_match, etag)) {
 		reply.status = 304;
@@ -123,9 +123,9 @@ static void metrics(struct rpc_session *session)
 
 	qn_json_writer_init(&w, server->text, server->room);
 	server->service->metrics(session, &w);
-	struct qn_http_reply reply = { .status = 200,
-				       .type = "application/json",
-				       .body = { server->text, qn_json_written(&w) } };
+	struct qn_http_page reply = { .status = 200,
+				      .type = "application/json",
+				      .body = { server->text, qn_json_written(&w) } };
 	rpc_reply(session, &reply);
 }
 

@@ -119,14 +119,14 @@ static void resume(struct rpc_session *session, uint64_t last)
 void rpc_stream_begin(struct rpc_session *session, unsigned streams, struct qn_text last_id)
 {
 	struct rpc_server *server = session->server;
-	struct qn_http_reply reply = { .status = 200,
-				       .type = "text/event-stream",
-				       .more = "Cache-Control: no-cache\r\n",
-				       .endless = true };
+	struct qn_http_page reply = { .status = 200,
+				      .type = "text/event-stream",
+				      .more = "Cache-Control: no-cache\r\n",
+				      .endless = true };
 	char head[512];
 	int64_t last = -1;
 
-	size_t len = qn_http_reply_write(&reply, head, sizeof(head) - 16);
+	size_t len = qn_http_page_write(&reply, head, sizeof(head) - 16);
 	/* Who loses the stream comes back in a second. */
 	memcpy(head + len, "retry: 1000\n\n", 13);
 	len += 13;

@@ -1,6 +1,6 @@
 #include "proto/framed/again.h"
 
-#include "proto/utf8.h"
+#include "proto/swar.h"
 
 static void put_unit(struct qn_json_writer *writer, uint32_t unit)
 {
@@ -81,10 +81,20 @@ static const char *put_utf8(struct qn_json_writer *writer, const char *at)
 	return at + more + 1;
 }
 
+/* Of a string that was read and holds no backslash: does it go out as it is? */
 static bool stays(struct qn_text text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] < ' ' || text.at[i] > '~') /* above 127 it is negative, or larger */
+	const char *at = text.at, *end = at + text.len;
+
+	/* All but what is not ASCII, and DEL. (A borrow may find more: then it goes the long way.)
+	 */
+	for (; end - at >= 8; at += 8) {
+		uint64_t word = qn_swar_load(at), del = word ^ QN_SWAR_EACH(0x7f);
+		if ((word | (del - QN_SWAR_EACH(1))) & QN_SWAR_TOPS)
+			return false;
+	}
+	for (; at < end; at++)
+		if ((unsigned char)*at >= 0x7f)
 			return false;
 	return true;
 }

@@ -59,13 +59,18 @@ struct qn_text qn_framed_member(const struct qn_framed_message *message, const c
 
 /* ---- the server writes ---- */
 
-/* What a server knows about itself at the moment of an answer. */
+/* What a server knows about itself at the moment of an answer. Zeroed; then the time is set. */
 struct qn_framed_server {
 	struct qn_framed_clock now;
+	char stamp[QN_FRAMED_STAMP_MAX]; /* the same as text */
+	uint8_t stamp_len;
 	int64_t started_ns; /* wall clock */
 	uint64_t clients;   /* connected, with the one that asks */
 	uint64_t delivered; /* broadcasts to each of their receivers, since the start */
 };
+
+/* Sets the time; costs next to nothing where it is the same. */
+void qn_framed_server_time(struct qn_framed_server *server, const struct qn_framed_clock *now);
 
 size_t qn_framed_welcome(const struct qn_framed_server *server, struct qn_text client_id,
 			 char *buffer, size_t cap);

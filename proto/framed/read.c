@@ -2,49 +2,52 @@
 
 #include "proto/utf8.h"
 
-static const char *const names[QN_FRAMED_TYPES] = {
-	[QN_FRAMED_TEXT] = "(text)",
-	[QN_FRAMED_VALUE] = "(value)",
-	[QN_FRAMED_OTHER] = "(other)",
-	[QN_FRAMED_PING] = "ping",
-	[QN_FRAMED_ECHO] = "echo",
-	[QN_FRAMED_BROADCAST] = "broadcast",
-	[QN_FRAMED_GET_STATS] = "get_stats",
-	[QN_FRAMED_WELCOME] = "welcome",
-	[QN_FRAMED_PONG] = "pong",
-	[QN_FRAMED_ECHO_RESPONSE] = "echo_response",
-	[QN_FRAMED_BROADCAST_SENT] = "broadcast_sent",
-	[QN_FRAMED_SERVER_STATS] = "server_stats",
-	[QN_FRAMED_RESPONSE] = "response",
+#define NAME(literal)                                                                              \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+static const struct qn_text names[QN_FRAMED_TYPES] = {
+	[QN_FRAMED_TEXT] = NAME("(text)"),
+	[QN_FRAMED_VALUE] = NAME("(value)"),
+	[QN_FRAMED_OTHER] = NAME("(other)"),
+	[QN_FRAMED_PING] = NAME("ping"),
+	[QN_FRAMED_ECHO] = NAME("echo"),
+	[QN_FRAMED_BROADCAST] = NAME("broadcast"),
+	[QN_FRAMED_GET_STATS] = NAME("get_stats"),
+	[QN_FRAMED_WELCOME] = NAME("welcome"),
+	[QN_FRAMED_PONG] = NAME("pong"),
+	[QN_FRAMED_ECHO_RESPONSE] = NAME("echo_response"),
+	[QN_FRAMED_BROADCAST_SENT] = NAME("broadcast_sent"),
+	[QN_FRAMED_SERVER_STATS] = NAME("server_stats"),
+	[QN_FRAMED_RESPONSE] = NAME("response"),
 };
 
 const char *qn_framed_type_name(enum qn_framed_type type)
 {
-	return names[type];
+	return names[type].at;
 }
 
-static bool text_is(struct qn_text text, const char *literal)
+static inline bool same(struct qn_text a, struct qn_text b)
 {
-	size_t len = strlen(literal);
-
-	return text.len == len && memcmp(text.at, literal, len) == 0;
+	return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
 }
 
 /* A name of ours has no letter to escape, but a peer may escape any: "\u0070ing" is a ping. */
-static bool name_is(struct qn_text text, bool escaped, const char *literal)
+static struct qn_text unescaped(struct qn_text text, bool escaped, char plain[32])
 {
-	char plain[32];
-
 	if (!escaped)
-		return text_is(text, literal);
-	size_t len = qn_json_unescape(text, QN_JSON_CPYTHON, plain, sizeof(plain));
-	return len <= sizeof(plain) && text_is((struct qn_text){ plain, len }, literal);
+		return text;
+	size_t len = qn_json_unescape(text, QN_JSON_CPYTHON, plain, 32);
+	return (struct qn_text){ plain, len <= 32 ? len : 0 };
 }
 
 static enum qn_framed_type type_of(struct qn_text text, bool escaped)
 {
+	char plain[32];
+
+	text = unescaped(text, escaped, plain);
 	for (int type = QN_FRAMED_PING; type < QN_FRAMED_TYPES; type++)
-		if (name_is(text, escaped, names[type]))
+		if (same(text, names[type]))
 			return (enum qn_framed_type)type;
 	return QN_FRAMED_OTHER;
 }
@@ -52,22 +55,24 @@ static enum qn_framed_type type_of(struct qn_text text, bool escaped)
 /* The object's members, up to its end. False on a fault of the text. */
 static bool read_members(struct qn_json_reader *reader, struct qn_framed_message *message)
 {
+	static const struct qn_text type = NAME("type"), content = NAME("content"),
+				    timestamp = NAME("timestamp");
 	enum qn_json_token token;
+	char plain[32];
 
 	while ((token = qn_json_next(reader)) == QN_JSON_KEY) {
-		struct qn_text key = reader->text, value;
-		bool escaped = reader->escaped;
+		struct qn_text key = unescaped(reader->text, reader->escaped, plain), value;
 		enum qn_json_token first = qn_json_value(reader, &value);
 		if (first == QN_JSON_ERROR)
 			return false;
-		if (name_is(key, escaped, "type")) {
+		if (same(key, type)) {
 			bool string = first == QN_JSON_STRING;
 			message->type_text = string ? reader->text : (struct qn_text){ NULL, 0 };
 			message->type = string ? type_of(reader->text, reader->escaped)
 					       : QN_FRAMED_OTHER;
-		} else if (name_is(key, escaped, "content")) {
+		} else if (same(key, content)) {
 			message->content = value;
-		} else if (name_is(key, escaped, "timestamp")) {
+		} else if (same(key, timestamp)) {
 			message->timestamp = value;
 		}
 	}
@@ -85,12 +90,9 @@ enum qn_code qn_framed_read(struct qn_text text, struct qn_framed_message *messa
 			    struct qn_fault *fault)
 {
 	struct qn_json_reader reader;
-	size_t valid = qn_utf8_valid_len(text.at, text.len);
 	bool whole;
 
 	*message = (struct qn_framed_message){ .type = QN_FRAMED_TEXT, .text = text };
-	if (valid < text.len)
-		return refuse(fault, (struct qn_fault){ QN_E_UTF8, valid, "no UTF-8" });
 	qn_json_open(&reader, text.at, text.len, QN_JSON_CPYTHON, QN_JSON_DEPTH_MAX);
 	switch (qn_json_next(&reader)) {
 	case QN_JSON_OBJECT:
@@ -109,6 +111,10 @@ enum qn_code qn_framed_read(struct qn_text text, struct qn_framed_message *messa
 	}
 	if (whole)
 		return QN_OK;
+	/* Only now: what is whole JSON was checked by its reader, string by string. */
+	size_t valid = qn_utf8_valid_len(text.at, text.len);
+	if (valid < text.len)
+		return refuse(fault, (struct qn_fault){ QN_E_UTF8, valid, "no UTF-8" });
 	if (reader.fault.code == QN_E_DEPTH)
 		return refuse(fault, reader.fault);
 	*message = (struct qn_framed_message){ .type = QN_FRAMED_TEXT, .text = text };
@@ -118,7 +124,8 @@ enum qn_code qn_framed_read(struct qn_text text, struct qn_framed_message *messa
 struct qn_text qn_framed_member(const struct qn_framed_message *message, const char *name)
 {
 	struct qn_json_reader reader;
-	struct qn_text found = { NULL, 0 };
+	struct qn_text found = { NULL, 0 }, wanted = { name, strlen(name) };
+	char plain[32];
 
 	if (message->type <= QN_FRAMED_VALUE)
 		return found;
@@ -126,11 +133,10 @@ struct qn_text qn_framed_member(const struct qn_framed_message *message, const c
 		     QN_JSON_DEPTH_MAX);
 	qn_json_next(&reader);
 	while (qn_json_next(&reader) == QN_JSON_KEY) {
-		struct qn_text key = reader.text, value;
-		bool escaped = reader.escaped;
+		struct qn_text key = unescaped(reader.text, reader.escaped, plain), value;
 		if (qn_json_value(&reader, &value) == QN_JSON_ERROR)
 			break;
-		if (name_is(key, escaped, name))
+		if (same(key, wanted))
 			found = value;
 	}
 	return found;

@@ -35,6 +35,14 @@ static void put_stamp(struct qn_json_writer *writer, const struct qn_framed_cloc
 	qn_json_put_literal(writer, "\"");
 }
 
+/* The server's own, which is the same for all answers of a moment. */
+static void put_now(struct qn_json_writer *writer, const struct qn_framed_server *server)
+{
+	qn_json_put_literal(writer, "\"");
+	qn_json_put(writer, server->stamp, server->stamp_len);
+	qn_json_put_literal(writer, "\"");
+}
+
 /* A value that was read, or what stands in its place. */
 static void put_value(struct qn_json_writer *writer, struct qn_text value, const char *otherwise)
 {
@@ -46,6 +54,15 @@ static void put_value(struct qn_json_writer *writer, struct qn_text value, const
 
 /* ---- the server ---- */
 
+void qn_framed_server_time(struct qn_framed_server *server, const struct qn_framed_clock *now)
+{
+	if (server->stamp_len > 0 && server->now.wall_ns == now->wall_ns &&
+	    server->now.utc_offset_s == now->utc_offset_s)
+		return;
+	server->now = *now;
+	server->stamp_len = (uint8_t)qn_framed_stamp(now, server->stamp);
+}
+
 size_t qn_framed_welcome(const struct qn_framed_server *server, struct qn_text client_id,
 			 char *buffer, size_t cap)
 {
@@ -55,7 +72,7 @@ size_t qn_framed_welcome(const struct qn_framed_server *server, struct qn_text c
 	qn_json_put_literal(&writer, "{\"type\": \"welcome\", \"client_id\": ");
 	put_text(&writer, client_id);
 	qn_json_put_literal(&writer, ", \"message\": \"Welcome to TCP Server!\", \"timestamp\": ");
-	put_stamp(&writer, &server->now);
+	put_now(&writer, server);
 	qn_json_put_literal(&writer, "}");
 	return finish(&writer);
 }
@@ -66,7 +83,7 @@ static void put_pong(struct qn_json_writer *writer, const struct qn_framed_serve
 	qn_json_put_literal(writer, "{\"type\": \"pong\", \"ping_timestamp\": ");
 	put_value(writer, message->timestamp, "null");
 	qn_json_put_literal(writer, ", \"pong_timestamp\": ");
-	put_stamp(writer, &server->now);
+	put_now(writer, server);
 	qn_json_put_literal(writer, ", \"client_id\": ");
 	put_text(writer, client_id);
 	qn_json_put_literal(writer, "}");
@@ -78,7 +95,7 @@ static void put_echo_response(struct qn_json_writer *writer, const struct qn_fra
 	qn_json_put_literal(writer, "{\"type\": \"echo_response\", \"content\": ");
 	put_value(writer, message->content, "\"\"");
 	qn_json_put_literal(writer, ", \"timestamp\": ");
-	put_stamp(writer, &server->now);
+	put_now(writer, server);
 	qn_json_put_literal(writer, ", \"echoed_by\": \"TCP Server\"}");
 }
 
@@ -87,7 +104,7 @@ static void put_sent(struct qn_json_writer *writer, const struct qn_framed_serve
 	qn_json_put_literal(writer, "{\"type\": \"broadcast_sent\", \"recipients\": ");
 	qn_json_put_uint(writer, server->clients - 1);
 	qn_json_put_literal(writer, ", \"timestamp\": ");
-	put_stamp(writer, &server->now);
+	put_now(writer, server);
 	qn_json_put_literal(writer, "}");
 }
 
@@ -105,7 +122,7 @@ static void put_stats(struct qn_json_writer *writer, const struct qn_framed_serv
 	qn_json_put_literal(writer, ", \"server_start_time\": ");
 	put_stamp(writer, &start);
 	qn_json_put_literal(writer, ", \"current_time\": ");
-	put_stamp(writer, &server->now);
+	put_now(writer, server);
 	qn_json_put_literal(writer, "}");
 }
 
@@ -122,7 +139,7 @@ static void put_back(struct qn_json_writer *writer, const struct qn_framed_serve
 	else
 		qn_framed_put_again(writer, message->text);
 	qn_json_put_literal(writer, ", \"timestamp\": ");
-	put_stamp(writer, &server->now);
+	put_now(writer, server);
 	qn_json_put_literal(writer, ", \"from_server\": true}");
 }
 
@@ -155,7 +172,7 @@ size_t qn_framed_pass_on(const struct qn_framed_server *server,
 	qn_json_put_literal(&writer, ", \"content\": ");
 	put_value(&writer, message->content, "\"\"");
 	qn_json_put_literal(&writer, ", \"timestamp\": ");
-	put_stamp(&writer, &server->now);
+	put_now(&writer, server);
 	qn_json_put_literal(&writer, "}");
 	return finish(&writer);
 }

@@ -1,9 +1,9 @@
 /*
- * HTTP/1.1, the serving side for a port that also speaks WebSocket: whole requests out of bytes.
+ * HTTP for a port that also speaks WebSocket: what http.h reads, sorted into the headers that such
+ * a port looks at; the answer to an upgrade; answers with validators, codings and streams.
  *
- * Purpose: a request that is wholly there, head and body, with its headers as slices; an answer's
- * head. http-parser reads, strictly: a request that two readers could take for two (Content-Length
- * twice, or beside Transfer-Encoding) is refused, so that nothing can be smuggled past a proxy.
+ * Purpose: a request that is wholly there, head and body, with its headers as slices, read anew
+ * from its first byte each time: nothing is kept between two readings.
  * Ownership: slices point into the caller's bytes; a chunked body into the caller's room.
  * Errors: by result; `status` says what to answer before closing.
  * Threads: no state. Source: RFC 9112, RFC 9110.
@@ -12,9 +12,8 @@
 #define QN_HTTP_INTAKE_H
 
 #include "proto/fault.h"
+#include "proto/http/http.h"
 #include "proto/ws/handshake.h"
-
-#include <http_parser.h>
 
 #define QN_HTTP_HEAD_MAX 8192
 
@@ -29,7 +28,7 @@ struct qn_http_intake {
 	bool keep_alive;
 	bool expects; /* it waits for "100 Continue" before it sends its body */
 	bool head_only;
-	unsigned status; /* of a refusal: 400, 413, 417, 431, 501, 505 */
+	unsigned status; /* of a refusal, as struct qn_http_refusal has it */
 };
 
 /*
@@ -62,7 +61,7 @@ struct qn_http_answered {
 enum qn_code qn_http_answer_whole(const char *bytes, size_t len, bool closed, size_t body_max,
 				  char *room, struct qn_http_answered *ret, size_t *ret_taken);
 
-struct qn_http_reply {
+struct qn_http_page {
 	unsigned status;
 	const char *type; /* Content-Type; NULL: no body */
 	struct qn_text body;
@@ -75,7 +74,6 @@ struct qn_http_reply {
 };
 
 /* The whole answer. 0 where it does not fit. */
-size_t qn_http_reply_write(const struct qn_http_reply *reply, char *buffer, size_t cap);
-const char *qn_http_status_text(unsigned status);
+size_t qn_http_page_write(const struct qn_http_page *page, char *buffer, size_t cap);
 
 #endif

@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	} while (0)
 
 #define LIMIT 4096
-static const struct qn_framed_server server = { .clients = 1 };
+static const struct qn_framed_server server = { .clients = 1,
+						.stamp = "1970-01-01T00:00:00",
+						.stamp_len = 19 };
 static const struct qn_text me = { "127.0.0.1:1", 11 };
 static char out[QN_FRAMED_GROWTH * LIMIT + 512];
 

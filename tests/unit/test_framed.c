@@ -18,6 +18,8 @@
 
 /* 2026-11-21T15:48:36.075890 */
 static const struct qn_framed_server server = { .now = { 1795276116 * S + 75890000, 0 },
+						.stamp = "2026-11-21T15:48:36.075890",
+						.stamp_len = 26,
 						.started_ns = 1795276110 * S + 5000,
 						.clients = 3,
 						.delivered = 2 };
@@ -276,7 +278,9 @@ static struct qn_framed_server known_by(const struct qn_framed_message *said, ui
 			   : said->type == QN_FRAMED_SERVER_STATS ? "current_time"
 								  : "timestamp";
 
-	known.now.wall_ns = wall_of(string_of(said, name, stamp));
+	struct qn_framed_clock clock = { wall_of(string_of(said, name, stamp)), 0 };
+
+	qn_framed_server_time(&known, &clock);
 	if (said->type == QN_FRAMED_SERVER_STATS) {
 		int64_t delivered;
 		known.started_ns = wall_of(string_of(said, "server_start_time", stamp));

@@ -47,11 +47,11 @@ static const struct {
 	{ "GET / HTTP/2.0\r\nHost: x\r\n\r\n", QN_E_SYNTAX, 505, NULL, 0 },
 	{ "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", QN_E_SYNTAX, 501, NULL, 0 },
 	{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n", QN_E_SYNTAX, 413, NULL, 0 },
-	{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", QN_MORE, 0,
-	  NULL, 0 },
+	{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", QN_E_SYNTAX,
+	  413, NULL, 0 },
 	{ "GET / HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\n\r\n", QN_E_SYNTAX, 417, NULL, 0 },
-	{ "{\"jsonrpc\"", QN_E_SYNTAX, 501, NULL, 0 },
-	{ "\x16\x03\x01\x02", QN_E_SYNTAX, 501, NULL, 0 },
+	{ "{\"jsonrpc\"\r\n", QN_E_SYNTAX, 400, NULL, 0 },
+	{ "\x16\x03\x01\x02\r\n", QN_E_SYNTAX, 400, NULL, 0 },
 };
 
 static void say(const struct qn_http_intake *in, char *out, size_t cap)
@@ -116,7 +116,7 @@ Test(http_intake, a_head_longer_than_may_be)
 	cr_expect_eq(qn_http_intake_read(text, QN_HTTP_HEAD_MAX, BODY_MAX, room, &in, &taken),
 		     QN_MORE);
 	cr_expect_eq(qn_http_intake_read(text, sizeof(text), BODY_MAX, room, &in, &taken),
-		     QN_E_TOO_LONG);
+		     QN_E_SYNTAX);
 	cr_expect_eq(in.status, 431);
 }
 
@@ -145,28 +145,28 @@ Test(http_intake, answers)
 	static const char expected[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 				       "ETag: \"7f\"\r\nCache-Control: no-cache\r\n"
 				       "Content-Length: 2\r\n\r\n{}";
-	struct qn_http_reply reply = { .status = 200,
-				       .type = "application/json",
-				       .etag = "7f",
-				       .body = { "{}", 2 },
-				       .keep_alive = true };
+	struct qn_http_page reply = { .status = 200,
+				      .type = "application/json",
+				      .etag = "7f",
+				      .body = { "{}", 2 },
+				      .keep_alive = true };
 	char out[512];
 
-	size_t len = qn_http_reply_write(&reply, out, sizeof(out));
+	size_t len = qn_http_page_write(&reply, out, sizeof(out));
 	cr_expect(len == sizeof(expected) - 1 && memcmp(out, expected, len) == 0, "%.*s", (int)len,
 		  out);
 	for (size_t cap = 0; cap < len; cap++)
-		REQUIRE(qn_http_reply_write(&reply, out, cap) == 0);
-	reply = (struct qn_http_reply){ .status = 304, .etag = "7f" };
-	len = qn_http_reply_write(&reply, out, sizeof(out) - 1);
+		REQUIRE(qn_http_page_write(&reply, out, cap) == 0);
+	reply = (struct qn_http_page){ .status = 304, .etag = "7f" };
+	len = qn_http_page_write(&reply, out, sizeof(out) - 1);
 	out[len] = '\0';
 	cr_expect_str_eq(out, "HTTP/1.1 304 Not Modified\r\nETag: \"7f\"\r\nCache-Control: no-cache"
 			      "\r\nConnection: close\r\n\r\n");
-	reply = (struct qn_http_reply){ .status = 200,
-					.type = "text/event-stream",
-					.endless = true,
-					.more = "Cache-Control: no-cache\r\n" };
-	len = qn_http_reply_write(&reply, out, sizeof(out) - 1);
+	reply = (struct qn_http_page){ .status = 200,
+				       .type = "text/event-stream",
+				       .endless = true,
+				       .more = "Cache-Control: no-cache\r\n" };
+	len = qn_http_page_write(&reply, out, sizeof(out) - 1);
 	out[len] = '\0';
 	cr_expect_str_eq(out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 			      "Cache-Control: no-cache\r\nConnection: close\r\n\r\n");

@@ -1,0 +1,314 @@
+#include "emulator/master/wire_framed.h"
+
+#include "emulator/base/local_time.h"
+#include "emulator/master/parts.h"
+#include "proto/framed/range.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * `framed` (PROTOCOL.md "framed"): a server for whoever connects, which answers each message as the
+ * real one does, and knows besides which of its clients are targets. A command goes to its target
+ * alone, in the shape of a broadcast.
+ */
+
+#define OPTION(member) offsetof(struct master_framed, member)
+static const struct setting settings[] = {
+	{ .name = "message_limit",
+	  .kind = SETTING_INT,
+	  .offset = OPTION(message_limit),
+	  .def = "1048576",
+	  .min = 256,
+	  .max = (4 << 20) - 64,
+	  .help = "bytes of the longest frame that it takes" },
+	{ .name = NULL },
+};
+const struct setting_table master_framed_table = { .title = "a master's port on the wire framed",
+						   .size = sizeof(struct master_framed),
+						   .settings = settings,
+						   .origin_offset = SIZE_MAX };
+_Static_assert(sizeof(struct master_framed) <= MASTER_WIRE_OPTIONS_BYTES, "a config has room");
+
+/* One connected client, in its connection. */
+struct client {
+	struct net_conn *next, *prev;
+	char id[24]; /* "ip:port" */
+};
+_Static_assert(sizeof(struct client) <= TALK_WIRE_BYTES, "in place");
+
+struct server {
+	struct qn_framed_server known;
+	struct net_conn *clients;
+	uint32_t limit;
+	/* Answers to what one read brought leave together: `answers_len` bytes wait. */
+	size_t cap, answers_len;
+	char *answers, *for_others;
+};
+#define FLUSH_AT 32768
+
+static struct server *server_of(struct net_conn *conn)
+{
+	return talk_of(conn)->listener->state;
+}
+
+static struct client *client_of(struct net_conn *conn)
+{
+	return talk_wire(conn);
+}
+
+static struct qn_text id_of(struct net_conn *conn)
+{
+	const char *id = client_of(conn)->id;
+
+	return (struct qn_text){ id, strlen(id) };
+}
+
+/* The server as it is at this moment. */
+static const struct qn_framed_server *now(struct net_conn *conn)
+{
+	struct server *server = server_of(conn);
+	const struct loop *loop = conn->net->loop;
+
+	struct qn_framed_clock clock = { loop->wall_ns, local_utc_offset_s(loop) };
+	qn_framed_server_time(&server->known, &clock);
+	return &server->known;
+}
+
+/* ---- its life ---- */
+
+static int open_server(struct master_listener *listener)
+{
+	const struct master_framed *options = listener->options.wire_options;
+	size_t cap = (size_t)options->message_limit * QN_FRAMED_GROWTH + 4096;
+	struct server *server = calloc(1, sizeof(*server) + 2 * cap);
+
+	if (server == NULL)
+		return -ENOMEM;
+	server->answers = (char *)(server + 1);
+	server->for_others = server->answers + cap;
+	server->limit = (uint32_t)options->message_limit;
+	server->cap = cap;
+	server->known.started_ns = listener->master->loop->wall_ns;
+	listener->state = server;
+	return 0;
+}
+
+static void close_server(struct master_listener *listener)
+{
+	free(listener->state);
+	listener->state = NULL;
+}
+
+static void begin(struct net_conn *conn)
+{
+	struct server *server = server_of(conn);
+	struct client *client = client_of(conn);
+
+	conn->rest_max = server->limit + QN_FRAMED_HEAD + 1;
+	net_addr_text(conn->peer, client->id, sizeof(client->id));
+	client->next = server->clients;
+	if (server->clients != NULL)
+		client_of(server->clients)->prev = conn;
+	server->clients = conn;
+	server->known.clients++;
+	size_t len = qn_framed_welcome(now(conn), id_of(conn), server->for_others, server->cap);
+	net_send(conn, server->for_others, len);
+}
+
+static void gone(struct net_conn *conn)
+{
+	struct server *server = server_of(conn);
+	struct client *client = client_of(conn);
+
+	if (client->prev != NULL)
+		client_of(client->prev)->next = client->next;
+	else
+		server->clients = client->next;
+	if (client->next != NULL)
+		client_of(client->next)->prev = client->prev;
+	server->known.clients--;
+}
+
+/* ---- targets among its clients ---- */
+
+static size_t plain(struct qn_text quoted_inside, char *out, size_t cap)
+{
+	return qn_json_unescape(quoted_inside, QN_JSON_CPYTHON, out, cap);
+}
+
+static struct qn_text string_member(const struct qn_framed_message *message, const char *name)
+{
+	struct qn_text value = qn_framed_member(message, name);
+
+	if (value.len < 2 || value.at[0] != '"')
+		return (struct qn_text){ NULL, 0 };
+	return (struct qn_text){ value.at + 1, value.len - 2 };
+}
+
+static void register_target(struct net_conn *conn, const struct qn_framed_message *message)
+{
+	char id[sizeof(((struct remote *)0)->id)];
+	const char *why;
+	size_t len = plain(string_member(message, "target"), id, sizeof(id));
+	struct remote *remote = master_enter(conn, id, len, &why);
+
+	if (remote == NULL)
+		master_reject(conn, why, strlen(why));
+	else
+		master_link(conn, remote);
+}
+
+static void take_report(struct net_conn *conn, struct qn_text name, bool error)
+{
+	static const struct master_flaw flaw = { "an error", true };
+	enum range_word word = range_word_of(name.at, name.len);
+
+	if (!talk_of(conn)->linked)
+		return;
+	struct command *command = master_command_of_word(conn, word);
+	if (command != NULL)
+		master_answered(conn, command, error ? &flaw : NULL);
+}
+
+static void take_hit(struct net_conn *conn, const struct qn_framed_message *message)
+{
+	char id[sizeof(((struct remote *)0)->id)];
+	int64_t value = 0;
+	size_t len = plain(string_member(message, "target"), id, sizeof(id));
+
+	qn_json_int64(qn_framed_member(message, "hit_value"), &value);
+	if (len <= sizeof(id))
+		master_hit(conn, id, len, value);
+}
+
+static void take_own(struct net_conn *conn, const struct qn_framed_message *message)
+{
+	struct qn_text command, target;
+	bool error;
+
+	if (qn_framed_read_report(message, &command, &target, &error))
+		take_report(conn, command, error);
+	else if (qn_framed_type_is(message, QN_FRAMED_REGISTER))
+		register_target(conn, message);
+	else if (qn_framed_type_is(message, QN_FRAMED_HIT))
+		take_hit(conn, message);
+}
+
+/* ---- messages ---- */
+
+static void pass_on(struct net_conn *from, const struct qn_framed_message *message)
+{
+	struct server *server = server_of(from);
+	size_t len = qn_framed_pass_on(now(from), message, id_of(from), server->for_others,
+				       server->cap);
+
+	for (struct net_conn *to = server->clients; to != NULL; to = client_of(to)->next)
+		if (to != from && net_send(to, server->for_others, len) == 0)
+			server->known.delivered++;
+}
+
+static void flush(struct net_conn *conn)
+{
+	struct server *server = server_of(conn);
+	size_t len = server->answers_len;
+
+	server->answers_len = 0;
+	if (len > 0)
+		net_send(conn, server->answers, len);
+}
+
+static void answer(struct net_conn *conn, const struct qn_framed_message *message)
+{
+	struct server *server = server_of(conn);
+	size_t room = server->cap - server->answers_len;
+
+	if (server->answers_len > FLUSH_AT || message->text.len * QN_FRAMED_GROWTH + 512 > room)
+		flush(conn);
+	server->answers_len += qn_framed_answer(now(conn), message, id_of(conn),
+						server->answers + server->answers_len,
+						server->cap - server->answers_len);
+}
+
+static void take(struct net_conn *conn, const struct qn_framed_message *message)
+{
+	/* Others get theirs before the sender is told, as at the real server. */
+	if (message->type == QN_FRAMED_BROADCAST)
+		pass_on(conn, message);
+	answer(conn, message);
+	if (message->type != QN_FRAMED_OTHER)
+		return;
+	/* A target is told that it is registered before the first command comes. */
+	flush(conn);
+	take_own(conn, message);
+}
+
+static void refuse(struct net_conn *conn, const char *why)
+{
+	flush(conn);
+	master_reject(conn, why, strlen(why));
+	talk_close(conn);
+}
+
+static size_t received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
+{
+	struct server *server = server_of(conn);
+	struct qn_framed_message message;
+	struct qn_fault fault;
+	struct qn_text text;
+	size_t done = 0, taken;
+
+	(void)fresh;
+	master_alive(conn);
+	while (!talk_of(conn)->gone) {
+		enum qn_code code = qn_framed_next(bytes + done, len - done, server->limit, &text,
+						   &taken);
+		if (code == QN_MORE)
+			break;
+		if (code != QN_OK) {
+			refuse(conn, "a message that is too long");
+			return done;
+		}
+		done += taken;
+		if (qn_framed_read(text, &message, &fault) == QN_OK)
+			take(conn, &message);
+		else
+			refuse(conn, fault.text);
+	}
+	flush(conn);
+	return done;
+}
+
+static size_t ask(struct net_conn *conn, const struct master_request *request, char *unit,
+		  size_t cap)
+{
+	const struct qn_text none = { NULL, 0 };
+	char self[24];
+	const char *from = net_addr_text(talk_of(conn)->listener->address, self, sizeof(self));
+
+	return qn_framed_command(now(conn), (struct qn_text){ from, strlen(from) },
+				 range_word_name(request->word), request->target_id,
+				 request->word == RANGE_ACTIVATE ? request->duration : none, unit,
+				 cap);
+}
+
+static struct qn_text describe(const char *unit, size_t len, char *space, size_t cap)
+{
+	(void)space;
+	(void)cap;
+	return (struct qn_text){ unit + QN_FRAMED_HEAD, len - QN_FRAMED_HEAD };
+}
+
+const struct master_wire master_wire_framed = {
+	.id = WIRE_FRAMED,
+	.dialled = true,
+	.guests = true,
+	.open = open_server,
+	.close = close_server,
+	.accepted = { .received = received, .closed = talk_closed },
+	.begin = begin,
+	.gone = gone,
+	.ask = ask,
+	.describe = describe,
+};
