@@ -148,6 +148,8 @@ static void dispatch(struct rpc_session *session, struct rpc_call *call)
 			rpc_error(session, call->token, QN_JSONRPC_UNAUTHORIZED, NULL);
 		return;
 	}
+	if (rpc_subscribe_call(session, call))
+		return;
 	if (rpc_is(call->method, "batch.execute"))
 		execute(session, call);
 	else

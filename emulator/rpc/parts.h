@@ -93,6 +93,8 @@ void rpc_http_done(struct rpc_session *session);
 int rpc_ring_init(struct rpc_server *server);
 void rpc_stream_begin(struct rpc_session *session, unsigned streams, struct qn_text last_id);
 void rpc_stream_tick(struct rpc_session *session);
+/* The method stream.subscribe; false: it is another one. */
+bool rpc_subscribe_call(struct rpc_session *session, const struct rpc_call *call);
 
 /* auth.c */
 bool rpc_auth_ok(const struct rpc_session *session);

@@ -64,7 +64,7 @@ static void upgrade(struct rpc_session *session, const struct qn_http_intake *in
 	server->stats.upgrades++;
 	session->http_waits = false;
 	session->state = RPC_OPEN;
-	session->streams = RPC_EVENTS | RPC_LOGS;
+	session->streams = RPC_EVENTS;
 	qn_ws_init(&session->ws, QN_WS_SERVER, agreed.deflate);
 	timer_cancel(&server->loop->timers, &session->timer);
 	if (server->options.ping_ns > 0)

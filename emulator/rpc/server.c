@@ -164,7 +164,7 @@ void rpc_session_dialled(struct rpc_session *session, struct rpc_server *server,
 	session->client = true;
 	session->authorized = true; /* it is we who called */
 	session->state = RPC_OPEN;
-	session->streams = RPC_EVENTS | RPC_LOGS;
+	session->streams = RPC_EVENTS;
 	qn_ws_init(&session->ws, QN_WS_CLIENT, deflate);
 	if (server->options.ping_ns > 0)
 		loop_timer(server->loop, &session->timer, server->options.ping_ns);

@@ -92,6 +92,40 @@ void rpc_list(struct rpc_session *session, struct qn_text token)
 			   (struct qn_text){ server->message, qn_json_written(&w) });
 }
 
+bool rpc_subscribe_call(struct rpc_session *session, const struct rpc_call *call)
+{
+	static const struct {
+		const char *name;
+		uint8_t bit;
+	} all[] = { { "\"events\"", RPC_EVENTS }, { "\"logs\"", RPC_LOGS } };
+	struct qn_text wanted, one;
+	uint8_t streams = 0;
+
+	if (!rpc_is(call->method, "stream.subscribe"))
+		return false;
+	if (call->token.len == 0)
+		return true;
+	if (qn_jsonrpc_member(call->params, "streams", &wanted) != QN_JSON_ARRAY)
+		goto bad;
+	for (size_t i = 0; qn_jsonrpc_element(wanted, i, &one) != QN_JSON_END; i++) {
+		uint8_t bit = 0;
+		for (size_t j = 0; j < sizeof(all) / sizeof(*all); j++)
+			if (rpc_is(one, all[j].name))
+				bit = all[j].bit;
+		if (bit == 0)
+			goto bad;
+		streams |= bit;
+	}
+	/* Of a POST there is nobody to be told anything. */
+	if (session->state == RPC_OPEN)
+		session->streams = streams;
+	rpc_answer(session, call->token, wanted);
+	return true;
+bad:
+	rpc_error(session, call->token, QN_JSONRPC_BAD_PARAMS, NULL);
+	return true;
+}
+
 /* Where it goes on: what is gone already is told as a number, not passed over in silence. */
 static void resume(struct rpc_session *session, uint64_t last)
 {

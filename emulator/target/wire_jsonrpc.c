@@ -173,6 +173,31 @@ static enum range_word word_of(struct qn_text method)
 	return RANGE_NOTHING;
 }
 
+static void push_all(struct target *target, const struct rpc_entry *entry)
+{
+	for (struct net_conn *conn = target->serving; conn != NULL;) {
+		struct net_conn *next = served_of(conn)->next;
+		rpc_push(&state_of(conn)->session, entry);
+		conn = next;
+	}
+}
+
+/* Pings are not worth a line each. */
+static void log_move(struct target *target, enum range_word word)
+{
+	char text[256];
+	struct qn_json_writer w;
+
+	qn_json_writer_init(&w, text, sizeof(text));
+	put(&w, "{\"target_id\":");
+	qn_json_put_string(&w, target->name, target->name_len, false);
+	put(&w, ",\"message\":\"");
+	put(&w, range_word_name(word));
+	put(&w, "\"}");
+	push_all(target, rpc_publish(server_of(target), RPC_LOGS, target->number, "logs.update",
+				     (struct qn_text){ text, qn_json_written(&w) }));
+}
+
 static void call(struct rpc_session *session, const struct rpc_call *call)
 {
 	struct target *target = target_of(session);
@@ -201,8 +226,10 @@ static void call(struct rpc_session *session, const struct rpc_call *call)
 	}
 	if (call->token.len == 0)
 		request.id = text_of("n"); /* done as asked, and nobody is told */
-	(void)target;
-	target_serve(conn_of(session), &request);
+	struct net_conn *conn = conn_of(session);
+	target_serve(conn, &request);
+	if (request.word != RANGE_PING)
+		log_move(target, request.word);
 }
 
 static bool cancel(struct rpc_session *session, struct qn_text token)
@@ -598,11 +625,7 @@ static void news(struct target *target, int event, int64_t value)
 	entry = rpc_publish(server_of(target), RPC_EVENTS, target->number,
 			    event == EVENT_HIT ? "target.hit" : "target.stateChanged",
 			    (struct qn_text){ text, qn_json_written(&w) });
-	for (struct net_conn *conn = target->serving; conn != NULL;) {
-		struct net_conn *next = served_of(conn)->next;
-		rpc_push(&state_of(conn)->session, entry);
-		conn = next;
-	}
+	push_all(target, entry);
 }
 
 /* A hit is news already. */

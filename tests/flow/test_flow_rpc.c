@@ -403,3 +403,25 @@ Test(rpc, an_answer_longer_than_may_be)
 	cr_expect_str_eq(said(), ERROR("-32003", "The answer is too long", "1") "\n");
 	bed_finish();
 }
+
+Test(rpc, what_a_websocket_is_told)
+{
+	struct rpc_options options = small();
+	struct qn_text params = { "{}", 2 };
+
+	bed_start(&options);
+	upgrade("");
+	rpc_push(&session, rpc_publish(&server, RPC_LOGS, 0, "logs.update", params));
+	cr_expect_eq(sent_len, 0);
+	frame("{\"jsonrpc\":\"2.0\",\"method\":\"stream.subscribe\",\"params\":{\"streams\":"
+	      "[\"logs\"]},\"id\":1}");
+	cr_expect_str_eq(said(), RESULT("[\"logs\"]", "1") "\n");
+	rpc_push(&session, rpc_publish(&server, RPC_LOGS, 0, "logs.update", params));
+	rpc_push(&session, rpc_publish(&server, RPC_EVENTS, 0, "news", params));
+	cr_expect_str_eq(said(),
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"logs.update\",\"params\":{}}\n");
+	frame("{\"jsonrpc\":\"2.0\",\"method\":\"stream.subscribe\",\"params\":{\"streams\":"
+	      "[\"gossip\"]},\"id\":1}");
+	cr_expect_str_eq(said(), ERROR("-32602", "Invalid params", "1") "\n");
+	bed_finish();
+}
