@@ -2,8 +2,9 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev
-        libedit-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libedit-dev
+        libmpack-dev libssl-dev libwslay-dev zlib1g-dev
+        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
     [bench]="libjansson-dev libcjson-dev"
@@ -26,6 +27,8 @@ present() {
     ninja-build) command -v ninja ;;
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
+    libwslay-dev) has_header wslay/wslay.h ;;
+    zlib1g-dev) pkg-config --exists zlib ;;
     libmpack-dev) has_header mpack.h ;;
     python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
     libssl-dev) pkg-config --exists openssl ;;
