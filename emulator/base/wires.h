@@ -17,6 +17,7 @@
 	X(SNYPER, snyper, 8081)                                                                    \
 	X(HTTP, http, 8080)                                                                        \
 	X(FRAMED, framed, 9999)                                                                    \
+	X(AGENT, agent, 7051)                                                                      \
 	X(JSONRPC, jsonrpc, 9124)
 
 enum wire_id {

@@ -72,6 +72,12 @@ size_t qn_agent_write_result(char *buffer, size_t cap, struct qn_text id,
 size_t qn_agent_write_broken(char *buffer, size_t cap, struct qn_text id, struct qn_text cmdtype,
 			     struct qn_text why);
 
+/*
+ * A unit in words, for a log: "Notification command_progress; Notification command_result". Bytes
+ * that are no message are counted. What a peer wrote stands in it: to be escaped where it is shown.
+ */
+struct qn_text qn_agent_describe(const char *unit, size_t len, char *space, size_t cap);
+
 /* ---- the manager ---- */
 
 #define QN_AGENT_ID_LEN 32

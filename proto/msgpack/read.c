@@ -15,7 +15,8 @@ static enum qn_code refuse(struct qn_fault *fault, enum qn_code code, const char
 
 void qn_mp_reader_init(struct qn_mp_reader *reader, const char *bytes, size_t len)
 {
-	*reader = (struct qn_mp_reader){ bytes, bytes, bytes + len };
+	/* Nothing at all may stand at NULL. */
+	*reader = (struct qn_mp_reader){ bytes, bytes, len > 0 ? bytes + len : bytes };
 }
 
 static uint64_t bits_of(const mpack_token_t *token)
