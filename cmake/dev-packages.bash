@@ -2,15 +2,17 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libedit-dev
-        libmpack-dev libssl-dev libwslay-dev zlib1g-dev
-        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev
+        libwslay-dev zlib1g-dev
+        libedit-dev libssl-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
+    [benchvm]="linux-source flex bison bc make patch xz-utils libelf-dev util-linux"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
     [lint]="clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-dev"
+    [debian13]="debootstrap"
 )
 
 has_header() { printf '#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1; }
@@ -37,6 +39,12 @@ present() {
     libudev-dev) pkg-config --exists libudev ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
     libedit-dev) pkg-config --exists libedit ;;
+    libssl-dev) pkg-config --exists libcrypto ;;
+    # The package linux-source only names the newest of them.
+    linux-source) compgen -G '/usr/src/linux-source-*.tar.xz' ;;
+    libelf-dev) has_header libelf.h ;;
+    xz-utils) command -v xz ;;
+    util-linux) command -v setpriv && command -v setsid ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;
@@ -49,7 +57,7 @@ present() {
 need() {
     local group name names known missing=() wanted=()
     for group in "$@"; do
-        read -ra names <<<"${packages[$group]}"
+        read -ra names <<<"${packages[$group]//$'\n'/ }"
         wanted+=("${names[@]}")
     done
     # shellcheck disable=SC2016 # dpkg-query expands these

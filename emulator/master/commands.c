@@ -153,7 +153,18 @@ static void ask(struct net_conn *conn)
 	/* The deadline of the connect is still armed; when that comes it finds this one. */
 	if (!timer_armed(&conn->timer) || conn->timer.due_ns > talk->deadline_ns)
 		timer_arm(&master->loop->timers, &conn->timer, talk->deadline_ns);
+	if (master->options.tap != NULL && master->options.tap->stamped != NULL)
+		net_stamp(conn); /* where there are no stamps, there will be no call */
 	send_command(conn, talk->command);
+}
+
+static void asking_stamped(struct net_conn *conn, enum net_stamped what, int64_t wall_ns)
+{
+	const struct command *command = talk_of(conn)->command;
+	struct master_tap *tap = talk_master(conn)->options.tap;
+
+	if (command != NULL && tap != NULL && tap->stamped != NULL)
+		tap->stamped(tap, command->number, (enum range_word)command->type, what, wall_ns);
 }
 
 static void asking_opened(struct net_conn *conn)
@@ -188,6 +199,10 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
 
 	if (talk->command == NULL)
 		return at_rest(conn, bytes, len);
+	struct master_tap *tap = talk_master(conn)->options.tap;
+	if (tap != NULL && tap->answered != NULL)
+		tap->answered(tap, talk->command->number, (enum range_word)talk->command->type,
+			      bytes + fresh, len - fresh);
 	enum master_heard heard = talk->listener->wire->heard(conn, bytes, len, fresh, &taken,
 							      &flaw);
 	switch (heard) {
@@ -294,6 +309,7 @@ static const struct net_handler asking_handler = {
 	.received = asking_received,
 	.ended = asking_ended,
 	.closed = asking_closed,
+	.stamped = asking_stamped,
 };
 
 static void attach(struct net_conn *conn, struct command *command)

@@ -67,7 +67,7 @@ void jsonrpc_calls_free(struct jsonrpc_calls *calls)
 	if (calls == NULL)
 		return;
 	for (uint32_t i = 0; i < calls->listener->master->options.limits.targets; i++)
-		rpc_client_free(calls->clients[i]);
+		rpc_client_discard(calls->clients[i]);
 	rpc_server_release(&calls->shared);
 	free(calls->clients);
 	free(calls->ips);

@@ -70,6 +70,8 @@ int rpc_client_new(struct loop *loop, struct net *net, const struct rpc_client_o
 		   struct rpc_client **ret);
 /* Calls under way end as RPC_REFUSED or RPC_BROKEN. */
 void rpc_client_free(struct rpc_client *client);
+/* The same, and nobody is told any more. */
+void rpc_client_discard(struct rpc_client *client);
 /* -ENOBUFS: too many calls; -EAGAIN: the breaker is open. Then done() is never called. */
 int rpc_client_call(struct rpc_client *client, const char *method, struct qn_text params,
 		    rpc_done *done, void *context);

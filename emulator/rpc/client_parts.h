@@ -1,7 +1,7 @@
 /*
  * What the files of the RPC client share; nobody else includes this.
  *
- * client.c: calls and connections. client_http.c: POST and the stream of events.
+ * client.c: calls. client_lanes.c: connections. client_http.c: POST and the stream of events.
  */
 #ifndef RPC_CLIENT_PARTS_H
 #define RPC_CLIENT_PARTS_H
@@ -74,10 +74,22 @@ struct rpc_client {
 };
 
 /* client.c */
-void lane_ready(struct lane *lane);
-void lane_broken(struct lane *lane, const char *why);
+void rpc_client_end(struct rpc_call_slot *slot, enum rpc_outcome outcome, const char *why);
+/* Those calls that waited, as far as connections take them. */
+void rpc_client_send_backlog(struct rpc_client *client);
 void rpc_client_settle(struct rpc_client *client, const struct qn_jsonrpc_message *message);
 void rpc_client_told(struct rpc_client *client, struct qn_text method, struct qn_text params);
+
+/* client_lanes.c */
+extern const struct rpc_service rpc_client_service;
+/* Those that have given up try again when there is somebody who wants them. */
+void rpc_client_wake(struct rpc_client *client);
+void rpc_client_refresh(struct timer *timer, int64_t now_ns);
+void lane_timer(struct timer *timer, int64_t now_ns);
+void lane_drop(struct lane *lane);
+void lane_break_calls(struct lane *lane);
+void lane_ready(struct lane *lane);
+void lane_broken(struct lane *lane, const char *why);
 void lane_dial(struct lane *lane);
 
 /* client_http.c */

@@ -101,7 +101,8 @@ struct rpc_server {
 	void *ws_memory;
 	struct pool batches;
 	struct rpc_entry *ring;
-	uint64_t events; /* the next one's number; from 1 */
+	uint64_t events;              /* the next one's number; from 1 */
+	struct rpc_session *sessions; /* all that have begun and not ended */
 	struct rpc_auth auth[RPC_AUTH_MAX];
 	unsigned auth_next;
 	struct rpc_session *current; /* who is being answered; NULL: it has ended */
@@ -129,6 +130,7 @@ enum rpc_state {
 
 struct rpc_session {
 	struct rpc_server *server;
+	struct rpc_session *next, *prev;
 	struct net_conn *conn;
 	void *owner; /* the host's */
 	struct timer timer;
@@ -149,6 +151,7 @@ struct rpc_session {
 
 int rpc_server_init(struct rpc_server *server, struct loop *loop, const struct rpc_options *options,
 		    const struct rpc_service *service);
+/* Sessions that are left end without a word: their memory may go before their connections do. */
 void rpc_server_release(struct rpc_server *server);
 extern const struct rpc_options rpc_default_options;
 

@@ -75,6 +75,8 @@ no_memory:
 
 void rpc_server_release(struct rpc_server *server)
 {
+	while (server->sessions != NULL)
+		rpc_session_end(server->sessions);
 	qn_ws_shared_release(&server->ws);
 	if (server->gzip != NULL)
 		deflateEnd(server->gzip);
@@ -147,6 +149,11 @@ static void begin(struct rpc_session *session, struct rpc_server *server, struct
 	session->timer.fire = time_is_up;
 	session->authorized = server->options.token == NULL;
 	server->stats.sessions++;
+	session->prev = NULL;
+	session->next = server->sessions;
+	if (server->sessions != NULL)
+		server->sessions->prev = session;
+	server->sessions = session;
 }
 
 void rpc_session_begin(struct rpc_session *session, struct rpc_server *server,
@@ -176,6 +183,12 @@ void rpc_session_end(struct rpc_session *session)
 
 	if (server == NULL)
 		return;
+	if (session->prev != NULL)
+		session->prev->next = session->next;
+	else
+		server->sessions = session->next;
+	if (session->next != NULL)
+		session->next->prev = session->prev;
 	timer_cancel(&server->loop->timers, &session->timer);
 	qn_ws_drop(&session->ws, &server->ws);
 	if (session->batch != NULL)

@@ -16,65 +16,6 @@
  * What a server speaks beside methods (batches, REST, streams ...) is emulator/rpc's.
  */
 
-#define JSONRPC_OPTION(member) offsetof(struct target_jsonrpc, member)
-static const struct setting jsonrpc_settings[] = {
-	{ .name = "dial",
-	  .kind = SETTING_BOOL,
-	  .offset = JSONRPC_OPTION(dial),
-	  .def = "false",
-	  .help = "false: they are servers; true: they call the master and are commanded over that "
-		  "connection" },
-	{ .name = "register",
-	  .kind = SETTING_BOOL,
-	  .offset = JSONRPC_OPTION(registers),
-	  .def = "true",
-	  .help = "whether they register with the master before they listen; false: there is none" },
-	{ .name = "token",
-	  .kind = SETTING_STRING,
-	  .offset = JSONRPC_OPTION(token),
-	  .def = "",
-	  .help = "what clients must know (auth.authenticate, or Authorization: Bearer); empty: "
-		  "nothing" },
-	{ .name = "rate",
-	  .kind = SETTING_INT,
-	  .offset = JSONRPC_OPTION(rate),
-	  .def = "0",
-	  .min = 0,
-	  .max = 1000000,
-	  .help = "requests a second that a connection may make; 0: no limit" },
-	{ .name = "message_max",
-	  .kind = SETTING_INT,
-	  .offset = JSONRPC_OPTION(message_max),
-	  .def = "1048576",
-	  .min = 1024,
-	  .max = 4000000,
-	  .help = "bytes of a WebSocket message, after inflating" },
-	{ .name = "events",
-	  .kind = SETTING_INT,
-	  .offset = JSONRPC_OPTION(events),
-	  .def = "1024",
-	  .min = 1,
-	  .max = 1000000,
-	  .help = "how many events of the group a stream can resume from" },
-	{ .name = "deflate",
-	  .kind = SETTING_BOOL,
-	  .offset = JSONRPC_OPTION(deflate),
-	  .def = "true",
-	  .help = "whether permessage-deflate is offered or taken" },
-	{ .name = "ping",
-	  .kind = SETTING_DURATION,
-	  .offset = JSONRPC_OPTION(ping_ns),
-	  .def = "30s",
-	  .min = 0,
-	  .max = INT64_C(3600000000000),
-	  .help = "after how long a silence a WebSocket is pinged; 0: never" },
-	{ .name = NULL },
-};
-const struct setting_table target_jsonrpc_table = { .title = "targets with wire = \"jsonrpc\"",
-						    .size = sizeof(struct target_jsonrpc),
-						    .settings = jsonrpc_settings,
-						    .origin_offset = SIZE_MAX };
-
 /* What a connection has beyond struct served. */
 enum phase { SERVING, SHAKING_HANDS, ASKED, ACCEPTED, REJECTED };
 struct jsonrpc_conn {
