@@ -309,6 +309,8 @@ static bool call_target(struct master_listener *listener, struct command *comman
 
 static void begin(struct net_conn *conn)
 {
+	/* The session has deadlines of its own, and guests may stay. */
+	timer_cancel(&conn->net->loop->timers, &conn->timer);
 	rpc_session_begin(&state_of(conn)->session, server_of(conn), conn, NULL, RPC_ALL);
 }
 
@@ -561,6 +563,7 @@ const struct master_wire master_wire_jsonrpc = {
 	.accepted = { .received = received, .closed = talk_closed },
 	.begin = begin,
 	.drop = drop,
+	.guests = true,
 	.call = call_target,
 	.ask = ask,
 	.heard = heard,

@@ -456,12 +456,14 @@ static void ended(struct net_conn *conn, const char *rest, size_t len)
 		served_ended(conn, rest, len);
 }
 
-/* A fault may have put another id in its place: it goes back the way it can. */
-static char way_back(const struct rpc_session *session, char tag)
+#define WRONG_ID "t\"nobody\""
+
+/* Of an answer whose own way back is not known, since a fault or a full pool has lost its id. */
+static char way_back(const struct rpc_session *session)
 {
-	if (session->state != RPC_HTTP)
-		return tag;
-	return session->batch != NULL ? 'B' : 'h';
+	if (session->batch != NULL)
+		return 'B';
+	return session->state == RPC_HTTP ? 'h' : 't';
 }
 
 static void put_result(const struct target_answer *answer, struct qn_json_writer *w)
@@ -499,7 +501,7 @@ static size_t write_answer(struct net_conn *conn, const struct target_answer *an
 			   size_t cap)
 {
 	struct rpc_session *session = &state_of(conn)->session;
-	char room[RPC_ID_MAX + 16], result[512], error[FAULT_TEXT_MAX + 1];
+	char room[16], result[512], error[FAULT_TEXT_MAX + 1];
 	struct qn_text token = answer->id.len > 0 ? answer->id : text_of("t");
 	struct qn_json_writer w;
 
@@ -508,10 +510,9 @@ static size_t write_answer(struct net_conn *conn, const struct target_answer *an
 		unit[0] = ' ';
 		return 1;
 	}
-	char tag = way_back(session, *token.at);
-	if (tag != *token.at && *token.at == 't') {
+	if (answer->id.len == 0 || is(answer->id, WRONG_ID)) {
 		memcpy(room, token.at, token.len);
-		room[0] = tag;
+		room[0] = way_back(session);
 		token.at = room;
 	}
 	if (answer->word == RANGE_ERROR) {
@@ -584,7 +585,7 @@ static void report_hit(struct target *target)
 	.open = open_group, .close = close_group, .check = check, .hello = hello, .heard = heard,  \
 	.served = SERVED, .begin = begin, .drop = drop, .write = write_answer, .take = take,       \
 	.sent = sent, .describe = target_jsonrpc_describe, .news = news, .report_hit = report_hit, \
-	.wrong_id = "t\"nobody\"",                                                                 \
+	.wrong_id = WRONG_ID,                                                                      \
 	.faults_without = FAULT_BIT(FAULT_NO_NEWLINE) | FAULT_BIT(FAULT_UPPER_TYPE),               \
 	.faults_own = FAULT_BIT(FAULT_WRONG_MASK) | FAULT_BIT(FAULT_BAD_CLOSE) |                   \
 		      FAULT_BIT(FAULT_HALF_FRAME) | FAULT_BIT(FAULT_SSE_STALL),                    \
