@@ -49,6 +49,8 @@ static const struct master_jsonrpc *options_of(struct net_conn *conn)
 struct port {
 	struct rpc_server server;
 	struct jsonrpc_calls *calls; /* NULL: a connection a command */
+	struct tls_context *context;
+	struct net *tls; /* NULL: plain, or simulated */
 };
 
 static struct rpc_server *server_of(struct net_conn *conn)
@@ -262,10 +264,25 @@ static const struct rpc_service service = { .call = call,
 					    .leave = leave,
 					    .bad = bad };
 
+/* Room for handshakes and records; address space until it is used. */
+#define TLS_CONNECTIONS 16384
+
+static void close_tls(struct master_listener *listener, struct port *port)
+{
+	if (port->tls != NULL)
+		net_tls_free(port->tls);
+	tls_context_free(port->context);
+	listener->net = listener->master->net;
+}
+
 static int open_listener(struct master_listener *listener)
 {
 	const struct master_jsonrpc *own = listener->options.wire_options;
 	struct rpc_options options = rpc_default_options;
+	struct net_tls_options tls = { .connections = TLS_CONNECTIONS,
+				       .listeners = 1,
+				       .buffer_bytes = 64u << 20,
+				       .large_buffers = 16 };
 	struct port *port = calloc(1, sizeof(*port));
 
 	if (port == NULL)
@@ -277,6 +294,12 @@ static int open_listener(struct master_listener *listener)
 	int rc = rpc_server_init(&port->server, listener->master->loop, &options, &service);
 	if (rc < 0)
 		goto no_server;
+	if (own->secure && !listener->master->loop->simulated)
+		rc = tls_settings_open(&own->tls, listener->net, &tls, &port->context, &port->tls);
+	if (rc < 0)
+		goto no_tls;
+	if (port->tls != NULL)
+		listener->net = port->tls;
 	if (listener->options.keep)
 		rc = jsonrpc_calls_new(listener, &port->calls);
 	if (rc < 0)
@@ -284,6 +307,8 @@ static int open_listener(struct master_listener *listener)
 	listener->state = port;
 	return 0;
 no_calls:
+	close_tls(listener, port);
+no_tls:
 	rpc_server_release(&port->server);
 no_server:
 	free(port);
@@ -295,6 +320,7 @@ static void close_listener(struct master_listener *listener)
 	struct port *port = listener->state;
 
 	jsonrpc_calls_free(port->calls);
+	close_tls(listener, port);
 	rpc_server_release(&port->server);
 	free(port);
 }

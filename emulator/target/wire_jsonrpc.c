@@ -16,6 +16,17 @@
  * What a server speaks beside methods (batches, REST, streams ...) is emulator/rpc's.
  */
 
+/* What a group has. */
+struct jsonrpc_run {
+	struct rpc_server server; /* first: spoil_frame.c knows it alone */
+	struct tls_context *context;
+	struct net *tls; /* NULL: plain, or simulated */
+};
+
+/* Room for handshakes and records; address space until it is used. */
+#define TLS_CONNECTIONS 16384
+#define TLS_LISTENERS 8192
+
 /* What a connection has beyond struct served. */
 enum phase { SERVING, SHAKING_HANDS, ASKED, ACCEPTED, REJECTED };
 struct jsonrpc_conn {
@@ -42,7 +53,7 @@ static struct target *target_of(const struct rpc_session *session)
 
 static struct rpc_server *server_of(const struct target *target)
 {
-	return target->group->run->wire;
+	return &((struct jsonrpc_run *)target->group->run->wire)->server;
 }
 
 static struct qn_text text_of(const char *text)
@@ -294,9 +305,13 @@ static int open_group(struct target_env *env, const struct target_group *group)
 {
 	const struct target_jsonrpc *own = group->wire_options;
 	struct rpc_options options = rpc_default_options;
-	struct rpc_server *server = calloc(1, sizeof(*server));
+	struct net_tls_options tls = { .connections = TLS_CONNECTIONS,
+				       .listeners = TLS_LISTENERS,
+				       .buffer_bytes = 64u << 20,
+				       .large_buffers = 16 };
+	struct jsonrpc_run *run = calloc(1, sizeof(*run));
 
-	if (server == NULL)
+	if (run == NULL)
 		return -ENOMEM;
 	options.message_max = (size_t)own->message_max;
 	options.token = own->token[0] != '\0' ? own->token : NULL;
@@ -304,20 +319,34 @@ static int open_group(struct target_env *env, const struct target_group *group)
 	options.deflate = own->deflate;
 	options.ping_ns = own->ping_ns;
 	options.ring = (size_t)own->events;
-	int rc = rpc_server_init(server, env->loop, &options, &service);
-	if (rc < 0) {
-		free(server);
-		return rc;
-	}
-	group->run->wire = server;
+	int rc = rpc_server_init(&run->server, env->loop, &options, &service);
+	if (rc < 0)
+		goto no_server;
+	if (own->secure && !env->loop->simulated)
+		rc = tls_settings_open(&own->tls, env->net, &tls, &run->context, &run->tls);
+	if (rc < 0)
+		goto no_tls;
+	if (run->tls != NULL)
+		group->run->net = run->tls;
+	group->run->wire = run;
 	return 0;
+no_tls:
+	rpc_server_release(&run->server);
+no_server:
+	free(run);
+	return rc;
 }
 
 static void close_group(struct target_env *env, const struct target_group *group)
 {
-	(void)env;
-	rpc_server_release(group->run->wire);
-	free(group->run->wire);
+	struct jsonrpc_run *run = group->run->wire;
+
+	if (run->tls != NULL)
+		net_tls_free(run->tls);
+	tls_context_free(run->context);
+	group->run->net = env->net;
+	rpc_server_release(&run->server);
+	free(run);
 }
 
 static const struct target_wire *choose(const void *options)
