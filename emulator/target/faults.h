@@ -182,7 +182,8 @@ extern const char *const fault_names[]; /* NULL-terminated, for SETTING_WORD */
 
 struct fault_spec {
 	int kind;           /* enum fault_kind */
-	double probability; /* at each occasion; of a condition (refuse, hang, outage ...): once */
+	double probability; /* at each occasion; of a condition (refuse, hang, outage ...):
+			       once */
 	int64_t for_ns;     /* 0: until it is turned off */
 	bool has_every;
 	struct dist every; /* comes so often and stays `for`; of reboots, jumps: between two */
@@ -211,8 +212,8 @@ const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap
 
 struct target;
 
-/* Arms it (anew, if it had it). False where there is no room for another target's faults. A kind
- * that makes no sense on the target's wire changes nothing. */
+/* Arms it (anew, if it had it). False where there is no room for another target's faults.
+ * A kind that makes no sense on the target's wire changes nothing. */
 bool target_fault_on(struct target *target, const struct fault_spec *spec);
 void target_fault_off(struct target *target, enum fault_kind kind);
 /* In effect right now? */

@@ -344,6 +344,8 @@ int run_plan(const struct plan *plan, const struct bench *bench, const struct ru
 		rig_close(&run->rig);
 		reports_finish(run->reports, run->loop.now_ns);
 		code = reports_exit_code(run->reports);
+		if (options->json)
+			run_put_json(run, code);
 	} else {
 		rig_close(&run->rig);
 	}
