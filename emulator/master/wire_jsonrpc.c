@@ -281,8 +281,7 @@ static int open_listener(struct master_listener *listener)
 	struct rpc_options options = rpc_default_options;
 	struct net_tls_options tls = { .connections = TLS_CONNECTIONS,
 				       .listeners = 1,
-				       .buffer_bytes = 64u << 20,
-				       .large_buffers = 16 };
+				       .buffer_bytes = 64u << 20 };
 	struct port *port = calloc(1, sizeof(*port));
 
 	if (port == NULL)

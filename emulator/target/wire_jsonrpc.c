@@ -307,8 +307,7 @@ static int open_group(struct target_env *env, const struct target_group *group)
 	struct rpc_options options = rpc_default_options;
 	struct net_tls_options tls = { .connections = TLS_CONNECTIONS,
 				       .listeners = TLS_LISTENERS,
-				       .buffer_bytes = 64u << 20,
-				       .large_buffers = 16 };
+				       .buffer_bytes = 64u << 20 };
 	struct jsonrpc_run *run = calloc(1, sizeof(*run));
 
 	if (run == NULL)
