@@ -2,7 +2,7 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libedit-dev
         libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev libssl-dev"
     [test]="libcriterion-dev"
     [benchvm]="linux-source flex bison bc make patch xz-utils libelf-dev util-linux"
@@ -31,6 +31,7 @@ present() {
     libserialport-dev) pkg-config --exists libserialport ;;
     libudev-dev) pkg-config --exists libudev ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
+    libedit-dev) pkg-config --exists libedit ;;
     libssl-dev) pkg-config --exists libcrypto ;;
     # The package linux-source only names the newest of them.
     linux-source) compgen -G '/usr/src/linux-source-*.tar.xz' ;;

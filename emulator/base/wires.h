@@ -15,6 +15,7 @@
 /* Its constant, its name, the port on which its masters listen unless told otherwise. */
 #define WIRES(X)                                                                                   \
 	X(SNYPER, snyper, 8081)                                                                    \
+	X(HTTP, http, 8080)                                                                        \
 	X(FRAMED, framed, 9999)
 
 enum wire_id {

@@ -42,11 +42,15 @@ _quintain_emu() {
     case $command in
     run) options+=' --set --for --simulate --seeds --out --no-events --log --json --quiet' ;;
     check) options+=' --set' ;;
+    console) options='-h --help --demo --performance --messages --in-flight --bytes' ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'run check settings' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'run check settings console' -- "$word")
+    elif [ "$command" = console ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'framed://' -- "$word")
+        compopt -o nospace 2>/dev/null
     elif [ "$command" != settings ]; then
         mapfile -t COMPREPLY < <(compgen -f -X '!*.cfg' -- "$word"; compgen -d -- "$word")
         compopt -o filenames 2>/dev/null

@@ -1,4 +1,5 @@
 #include "emulator/cli/app.h"
+#include "emulator/console/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@ static const char help[] =
 	"usage: quintain-emu run CONFIG [options]     run the fleet, the master, or both\n"
 	"       quintain-emu check CONFIG [--set ...] check a config and say what it means\n"
 	"       quintain-emu settings                 all settings, as Markdown\n"
+	"       quintain-emu console framed://HOST:PORT   talk to a server of that wire\n"
 	"\n"
 	"options of run:\n"
 	"  --set PATH=VALUE   override a setting (repeatable), e.g. --set fleet.ramp=50\n"
@@ -71,7 +73,7 @@ static int print_settings(void)
 
 static int dispatch(const char *command, struct app_options *options)
 {
-	static const char *const commands[] = { "run", "check", "settings", NULL };
+	static const char *const commands[] = { "run", "check", "settings", "console", NULL };
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
@@ -142,6 +144,8 @@ int main(int argc, char **argv)
 
 	if (!hold_standard_descriptors())
 		return EXIT_ENVIRONMENT;
+	if (argc > 1 && strcmp(argv[1], "console") == 0)
+		return checked_output(console_main(argc - 1, argv + 1));
 	options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
 	if (options.overrides == NULL)
 		return EXIT_ENVIRONMENT;

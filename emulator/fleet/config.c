@@ -1,6 +1,7 @@
 #include "emulator/fleet/config.h"
 
 #include "emulator/target/wire_framed.h"
+#include "emulator/target/wire_http.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -169,6 +170,11 @@ static const struct setting group_settings[] = {
 	  .min = 0,
 	  .max = 65535,
 	  .help = "where their master listens; 0: as fleet.master.port says" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = GROUP(options[WIRE_HTTP]),
+	  .sub = &target_http_table,
+	  .help = "with wire = \"http\"" },
 	{ .name = "profile",
 	  .kind = SETTING_WORD,
 	  .offset = GROUP(profile),
@@ -663,7 +669,9 @@ static void share(struct settings *settings, struct fleet_config *fleet, struct 
 		settings_error(settings, &group->origin, "hit",
 			       "report = \"wire\": the wire \"%s\" has no message for a hit",
 			       wire_names[wire]);
-	if (group->hit.report_to.host[0] != '\0')
+	if (shared->report_hit == TARGET_REPORT_WIRE)
+		shared->report_to = master;
+	else if (group->hit.report_to.host[0] != '\0')
 		shared->report_to = host_resolve(settings, &group->origin, "hit",
 						 &group->hit.report_to);
 }

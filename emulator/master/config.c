@@ -2,6 +2,7 @@
 
 #include "emulator/base/units.h"
 #include "emulator/master/wire_framed.h"
+#include "emulator/master/wire_http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -145,6 +146,11 @@ static const struct setting listener_settings[] = {
 	  .def = "per_message",
 	  .words = connection_words,
 	  .help = "one a message, or one kept for each of its targets" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
 	{ .name = "framed",
 	  .kind = SETTING_GROUP,
 	  .offset = LISTENER(options[WIRE_FRAMED]),
@@ -170,6 +176,11 @@ static const struct setting master_settings[] = {
 	  .def = "snyper",
 	  .words = wire_names,
 	  .help = "what is spoken there" },
+	{ .name = "http",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_HTTP]),
+	  .sub = &master_http_table,
+	  .help = "with wire = \"http\"" },
 	{ .name = "listeners",
 	  .kind = SETTING_LIST,
 	  .offset = MASTER(listeners),

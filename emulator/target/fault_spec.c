@@ -222,6 +222,8 @@ void fault_spec_check(struct settings *settings, struct fault_spec *spec)
 	if (spec->kind == FAULT_DEEP && spec->count > FAULT_DEEP_MAX)
 		settings_error(settings, &spec->origin, "count", "expected at most %d",
 			       FAULT_DEEP_MAX);
+	if (spec->kind == FAULT_HTTP_STATUS && (spec->count < 100 || spec->count > 999))
+		settings_error(settings, &spec->origin, "count", "expected a status, 100 .. 999");
 	if (strlen(spec->text) > FAULT_TEXT_MAX)
 		settings_error(settings, &spec->origin, "text", "expected at most %d bytes",
 			       FAULT_TEXT_MAX);

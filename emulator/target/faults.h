@@ -112,7 +112,11 @@
 	X(CLOCK_DRIFT, "clock_drift", CLOCK, FAULT_FACTOR, NULL, 0, 0, 50,                         \
 	  "its clock runs so many ppm too fast (or slow)")                                         \
 	X(CLOCK_JUMP, "clock_jump", CLOCK, FAULT_BY, NULL, 0, 0, 0,                                \
-	  "its clock jumps by this, every so often")
+	  "its clock jumps by this, every so often")                                               \
+	X(HTTP_STATUS, "http_status", MESSAGE, FAULT_COUNT, NULL, 500, 0, 0,                       \
+	  "another status in front of the answer")                                                 \
+	X(HTTP_LENGTH, "http_length", MESSAGE, FAULT_COUNT, NULL, 1, 0, 0,                         \
+	  "a Content-Length that is so many bytes too long")
 
 enum fault_kind {
 #define X(kind, name, category, params, time, count, bytes, factor, help) FAULT_##kind,
@@ -125,7 +129,7 @@ _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 
 /* Those that only some wires have, each by its `faults_own` (emulator/target/wire.h): none of the
  * others can be given them. */
-#define FAULTS_OF_WIRES UINT64_C(0)
+#define FAULTS_OF_WIRES (FAULT_BIT(FAULT_HTTP_STATUS) | FAULT_BIT(FAULT_HTTP_LENGTH))
 
 enum fault_category {
 	FAULT_CATEGORY_NETWORK,

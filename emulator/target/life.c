@@ -38,17 +38,6 @@ void target_become(struct target *target, enum target_state state)
 
 /* ---- in service ---- */
 
-void target_give_up(struct target *target, const char *why)
-{
-	target_say(target, EVENT_GAVE_UP, why);
-	if (target->registered) {
-		target->registered = false;
-		target->env->totals.registered--;
-		target->env->totals.lost++;
-	}
-	target_become(target, TARGET_GONE);
-}
-
 /* With the port closed by a fault it is in service, and nobody can connect. */
 static int open_listener(struct target *target)
 {
@@ -170,6 +159,19 @@ void target_power_off(struct target *target)
 	target->registered = false;
 	target_become(target, TARGET_OFF);
 	target_say(target, EVENT_POWER_OFF, NULL);
+}
+
+void target_give_up(struct target *target, const char *why)
+{
+	/* One in service may have lost its registration with its connection: it is lost all the
+	 * same, and stops in whatever it was doing. */
+	bool lost = target->registered || target_in_service(target);
+
+	target_say(target, EVENT_GAVE_UP, why);
+	stop_everything(target);
+	target->registered = false;
+	target->env->totals.lost += lost;
+	target_become(target, TARGET_GONE);
 }
 
 void target_crash(struct target *target, const char *why)

@@ -12,6 +12,7 @@
 #include "emulator/base/rng.h"
 #include "emulator/target/target.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { DRAW_BOOT, DRAW_RISE, DRAW_FALL, DRAW_ACTIVATION };

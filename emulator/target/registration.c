@@ -246,10 +246,9 @@ static void register_ended(struct net_conn *conn, const char *rest, size_t len)
 	r->ended = true;
 	if (hangs(r->target))
 		return;
-	register_over(conn,
-		      wire->heard_end != NULL ? wire->heard_end(conn, rest, len, &why)
-					      : TARGET_HEARD_NO,
-		      why);
+	enum target_heard how = wire->heard_end != NULL ? wire->heard_end(conn, rest, len, &why)
+							: TARGET_HEARD_NO;
+	register_over(conn, how, why);
 }
 
 static void register_closed(struct net_conn *conn, int error)

@@ -1,6 +1,6 @@
 #include "emulator/target/parts.h"
 
-#include "proto/http/http.h"
+#include "proto/http/range.h"
 
 #include <stdio.h>
 
@@ -45,20 +45,16 @@ static void judge(struct net_conn *conn)
 static void report_opened(struct net_conn *conn)
 {
 	struct target *target = report_of(conn)->target;
+	const struct target_group *group = target->group;
+	struct qn_text name = { target->name, target->name_len };
 	char host[24], body[1024], request[1536];
-	struct qn_json_writer w;
 
-	qn_json_writer_init(&w, body, sizeof(body));
-	qn_json_put_literal(&w, "{\"target_id\": ");
-	qn_json_put_string(&w, target->name, target->name_len, target->group->profile->ascii);
-	qn_json_put_literal(&w, ", \"hit_value\": ");
-	qn_json_put_int(&w, target->group->hit_value);
-	qn_json_put_literal(&w, "}");
 	struct qn_http_request post = {
 		.method = "POST",
 		.path = "/target_hit",
-		.host = net_addr_text(target->group->report_to, host, sizeof(host)),
-		.body = { body, qn_json_written(&w) },
+		.host = net_addr_text(group->report_to, host, sizeof(host)),
+		.body = { body, qn_http_put_hit(name, group->hit_value, group->profile->ascii, body,
+						sizeof(body)) },
 	};
 	size_t len = qn_http_write_request(&post, request, sizeof(request));
 	if (len > 0)

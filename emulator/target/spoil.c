@@ -27,15 +27,16 @@ static void put_bad_utf8(char *line, size_t len)
 		at[1] = (char)0xff; /* the first letter of the value */
 }
 
-/* Puts `what` where data's closing brace stands, `open` before it. */
+/* Makes room for a member in front of those of data, and fills it. */
 static size_t grow_data(char *line, size_t len, size_t cap, size_t more,
 			void (*fill)(char *at, size_t more))
 {
 	char *data = find(line, len, "\"data\": {");
+	char *at = data != NULL ? data + 9 : find(line, len, "{");
 
-	if (data == NULL || len + more > cap)
+	if (at == NULL || len + more > cap)
 		return len;
-	char *at = data + 9;
+	at += data == NULL; /* a message without data: the object itself */
 	memmove(at + more, at, len - (size_t)(at - line));
 	fill(at, more);
 	return len + more;

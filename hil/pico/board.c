@@ -113,8 +113,9 @@ static void deadline_fired(struct timer *timer, int64_t now_ns)
 			 board->port_spec, within);
 	else
 		snprintf(board->text, sizeof(board->text), "%s within %s",
-			 board->stage == STAGE_LEAVE ? "asked to reset, it did not go"
-						     : "it did not happen",
+			 board->stage == STAGE_LEAVE  ? "asked to reset, it did not go"
+			 : board->stage == STAGE_DISK ? "it went, and did not come back in BOOTSEL"
+						      : "it did not happen",
 			 within);
 	job_end(board, board->stage == STAGE_SEEK ? BOARD_ABSENT : BOARD_TIMEOUT, board->text);
 }
@@ -175,7 +176,7 @@ static void quiet(struct board *board)
 void job_end(struct board *board, enum board_status status, const char *text)
 {
 	struct board_result result = { .status = status,
-				       .text = text != NULL ? text : board_status_text(status),
+				       .text = text,
 				       .output = board->output.bytes,
 				       .output_len = board->output.len,
 				       .output_lost = board->output.lost,
@@ -314,7 +315,7 @@ void board_free(struct board *board)
 void board_cancel(struct board *board)
 {
 	if (board->stage != STAGE_IDLE)
-		job_end(board, BOARD_CANCELLED, NULL);
+		job_end(board, BOARD_CANCELLED, board_status_text(BOARD_CANCELLED));
 }
 
 void board_close(struct board *board)

@@ -82,7 +82,7 @@ int job_begin(struct board *board, job_step *step, bool needs_raw, int64_t withi
 /* The same for a job that needs no port, and uses it where it is open. */
 int job_begin_blind(struct board *board, job_step *step, int64_t within_ns, board_done *done,
 		    void *owner);
-/* Ends it; `text` may be NULL. The last thing a step does. */
+/* Ends it. The last thing a step does. */
 void job_end(struct board *board, enum board_status status, const char *text);
 /* The same for a step of the REPL's that did not end well; `what` was being done. */
 void job_end_repl(struct board *board, enum repl_status status, const char *what);

@@ -214,7 +214,9 @@ static void port_gone(void *owner, int error)
 			 strerror(error == 0 ? ECONNRESET : -error));
 		job_end(board, error == -ETIMEDOUT ? BOARD_TIMEOUT : BOARD_REFUSED, board->text);
 	} else {
-		job_end(board, BOARD_GONE, error == -ETIMEDOUT ? "the board takes no bytes" : NULL);
+		bool stuck = error == -ETIMEDOUT;
+		job_end(board, stuck ? BOARD_TIMEOUT : BOARD_GONE,
+			stuck ? "the board takes no bytes" : board_status_text(BOARD_GONE));
 	}
 }
 
@@ -238,7 +240,7 @@ static void try_open(struct board *board, const char *path)
 	if (rc == 0) {
 		struct found found;
 		struct find_match match = { .path = serial_port_path(board->port) };
-		if (serial_port_kind(board->port) == SERIAL_TTY && board->hotplug != NULL &&
+		if (serial_port_kind(board->port) != SERIAL_TCP && board->hotplug != NULL &&
 		    find_one(hotplug_sys(board->hotplug), &match, &found) == 0)
 			learn(board, &found);
 		board->stage = STAGE_OPEN;
@@ -254,7 +256,7 @@ static void try_open(struct board *board, const char *path)
 		loop_timer(board->loop, &board->kick, RETRY_EVERY_NS);
 	else
 		job_end(board, later ? BOARD_ABSENT : BOARD_REFUSED,
-			later ? NULL : board->refusal.text);
+			later ? board_status_text(BOARD_ABSENT) : board->refusal.text);
 }
 
 static void port_found(struct hotplug_wait *wait, int error, const struct found *found)

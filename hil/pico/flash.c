@@ -104,12 +104,24 @@ static void child_ready(struct loop_watch *watch, uint32_t events)
 	finish(flash, -EIO, text);
 }
 
+/* As much as there is, and onto the disk; errno says what it failed of. */
+static bool copy(int in, int out)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = read(in, bytes, sizeof(bytes))) > 0)
+		for (ssize_t at = 0, w; at < n; at += w)
+			if ((w = write(out, bytes + at, (size_t)(n - at))) < 0)
+				return false;
+	/* The boot ROM resets with the last block: the disk may be gone before fsync() is done. */
+	return n == 0 && (fsync(out) == 0 || errno == EIO || errno == ENODEV) &&
+	       (close(out) == 0 || errno == EIO || errno == ENODEV);
+}
+
 /* The child's part of a start: runs argv, or, without one, copies. Never returns. */
 static void be_child(const struct flash *flash, char *const argv[], const char *to, int said)
 {
-	char bytes[65536];
-	ssize_t n = -1;
-
 	dup2(said, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
 	if (argv != NULL) {
@@ -122,16 +134,7 @@ static void be_child(const struct flash *flash, char *const argv[], const char *
 	close_range(3, ~0U, 0);
 	int in = open(flash->file, O_RDONLY | O_CLOEXEC);
 	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (in >= 0 && out >= 0)
-		while ((n = read(in, bytes, sizeof(bytes))) > 0)
-			for (ssize_t at = 0, w; at < n; at += w)
-				if ((w = write(out, bytes + at, (size_t)(n - at))) < 0) {
-					n = -1;
-					break;
-				}
-	/* The boot ROM resets with the last block: the disk may be gone before fsync() is done. */
-	bool written = n == 0 && (fsync(out) == 0 || errno == EIO || errno == ENODEV) &&
-		       (close(out) == 0 || errno == EIO || errno == ENODEV);
+	bool written = in >= 0 && out >= 0 && copy(in, out);
 	if (!written)
 		fprintf(stderr, "%s: %s", to, strerror(errno));
 	fflush(stderr);
@@ -311,7 +314,7 @@ static void out_of_time(struct timer *timer, int64_t now_ns)
 
 static int check_file(const char *path, struct uf2 *ret, struct serial_trouble *trouble)
 {
-	struct stat st;
+	struct stat st = { .st_size = 0 };
 	size_t block = 0;
 	int rc = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

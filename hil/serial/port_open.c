@@ -95,12 +95,13 @@ static int look_up(const char *host, const char *port, int64_t within_ns, struct
 	asking->request.ar_service = asking->port;
 	asking->request.ar_request = &asking->hints;
 	struct gaicb *list[] = { &asking->request };
-	int rc = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-	if (rc == 0)
-		while ((rc = gai_suspend((const struct gaicb *const *)list, 1, &timeout)) ==
-		       EAI_INTR)
-			;
-	rc = gai_error(&asking->request);
+	if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) != 0) {
+		free(asking);
+		return -ENOMEM;
+	}
+	while (gai_suspend((const struct gaicb *const *)list, 1, &timeout) == EAI_INTR)
+		;
+	int rc = gai_error(&asking->request);
 	if (rc == EAI_INPROGRESS)
 		return gai_cancel(&asking->request) == EAI_CANCELED ? (free(asking), -ETIMEDOUT)
 								    : -ETIMEDOUT;

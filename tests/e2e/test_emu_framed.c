@@ -320,3 +320,73 @@ Test(emu_framed, a_server_that_is_silently_gone_is_noticed)
 	close(again);
 	stop_fleet();
 }
+
+/* ---- the console ---- */
+
+static struct process *console(const char *script, const char *option)
+{
+	struct process_options options = { .in_path = e2e_file("script", script) };
+
+	return EMU_WITH(&options, "console", "framed://@A.0.1:@P", option);
+}
+
+Test(emu_framed, a_script_is_sent_and_all_of_it_answered)
+{
+	start_server("");
+	struct process *process = console("/ping\n/echo hello\n\n/custom x {\"a\": 1}\n/custom "
+					  "\n/nonsense\nplain \x1b text\n/broadcast {\"b\": 2}",
+					  NULL);
+	emu_expect_code(process, 0);
+	emu_expect_prints(process, "\"type\": \"pong\"");
+	emu_expect_prints(process, "\"content\": \"hello\"");
+	emu_expect_prints(process, "\"original_message\": {\"type\": \"x\", ");
+	emu_expect_prints(process, "\"a\": 1}");
+	emu_expect_prints(process, "/custom wants a type");
+	emu_expect_prints(process, "no command /nonsense; /help lists them");
+	emu_expect_prints(process, "\"original_text\": \"plain \\u001b text\"");
+	emu_expect_prints(process, "\"recipients\": 0");
+	stop_server();
+}
+
+Test(emu_framed, the_demonstration_and_the_measurement)
+{
+	start_server("");
+	struct process *process = console("", "--demo");
+	emu_expect_code(process, 0);
+	emu_expect_prints(process, "> /broadcast Hello all clients!");
+	emu_expect_prints(process, "\"original_text\": \"This is a plain text message\"");
+	process = EMU("console", "@A.0.1:@P", "--performance", "--messages", "500", "--in-flight",
+		      "7", "--bytes", "3000");
+	emu_expect_code(process, 0);
+	emu_expect_prints(process, "500 messages of 3000 bytes, 7 in flight: ");
+	stop_server();
+}
+
+Test(emu_framed, a_console_that_finds_nobody_says_so)
+{
+	struct process *process = console("/ping", NULL);
+
+	emu_expect_code(process, 3);
+	emu_expect_prints(process, "no connection to framed://");
+	process = EMU("console", "framed://@A.0.1:0");
+	emu_expect_code(process, 2);
+	process = EMU("console", "ws://@A.0.1:1");
+	emu_expect_code(process, 2);
+	emu_expect_says(process, "only framed:// is spoken here");
+	process = EMU("console", "no.such.host.invalid");
+	emu_expect_code(process, 3);
+}
+
+Test(emu_framed, a_server_that_leaves_ends_a_script)
+{
+	listener = peer_listen(e2e_ip(0, 1), e2e_port('P'));
+	struct process *process = console("/ping", NULL);
+	int fd = dialled();
+
+	say(fd, "{\"type\": \"welcome\"}");
+	hear(fd, line);
+	close(fd);
+	emu_expect_code(process, 3);
+	emu_expect_prints(process, "connection lost: the server closed it");
+	close(listener);
+}

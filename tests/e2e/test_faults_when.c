@@ -1,4 +1,5 @@
 /* When a fault strikes, who has it and how it is asked for: docs/FAULTS.md "How to ask for one". */
+#include "emulator/base/wires.h"
 #include "tests/support/faulty.h"
 
 #include <stdlib.h>
@@ -273,10 +274,16 @@ Test(faults_when, lines_to_copy)
 	}
 	fclose(page);
 	cr_assert(n >= 40, "only %zu of them", n);
-	char *config = NULL;
+	/* A target on each wire: some faults make sense on one of them alone. */
+	char *config = NULL, groups[1024];
+	size_t groups_len = 0;
+	for (int i = 0; wire_names[i] != NULL; i++)
+		groups_len += (size_t)snprintf(groups + groups_len, sizeof(groups) - groups_len,
+					       "%s{ wire = \"%s\"; name = \"%s\"; }",
+					       i > 0 ? ", " : "", wire_names[i], wire_names[i]);
 	cr_assert(asprintf(&config,
-			   "fleet = { groups = ( { } ); };\nscenario = { timeline = ( %s ); };\n",
-			   steps) > 0);
+			   "fleet = { groups = ( %s ); };\nscenario = { timeline = ( %s ); };\n",
+			   groups, steps) > 0);
 	e2e_file("copied.cfg", config);
 	free(config);
 	emu_expect_code(EMU("check", "@D/copied.cfg"), 0);

@@ -3,6 +3,7 @@
  * against a board in another process.
  */
 #include "hil/pico/commands.h"
+#include "proto/json/json.h"
 #include "tests/support/fake_board.h"
 #include "tests/support/hil_bed.h"
 
@@ -12,7 +13,6 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,17 +75,14 @@ static int open_temporary(void)
 }
 
 /* A command, with what it says in `out` and `err`. */
-static int run(int (*command)(int, char **), const char *first, ...)
+static int run_command(int (*command)(int, char **), const char *const texts[])
 {
 	char *argv[12] = { NULL };
 	int argc = 0, fds[2] = { open_temporary(), open_temporary() };
 	int before[2] = { fcntl(1, F_DUPFD_CLOEXEC, 10), fcntl(2, F_DUPFD_CLOEXEC, 10) };
-	va_list args;
 
-	va_start(args, first);
-	for (const char *text = first; text != NULL; text = va_arg(args, const char *))
-		argv[argc++] = strdup(text);
-	va_end(args);
+	for (; texts[argc] != NULL; argc++)
+		argv[argc] = strdup(texts[argc]);
 	fflush(NULL);
 	dup2(fds[0], 1);
 	dup2(fds[1], 2);
@@ -103,6 +100,7 @@ static int run(int (*command)(int, char **), const char *first, ...)
 	return code;
 }
 
+#define run(command, ...) run_command(command, (const char *const[]){ __VA_ARGS__, NULL })
 #define EXPECT(code_, call)                                                                        \
 	do {                                                                                       \
 		int got_ = (call);                                                                 \
@@ -112,15 +110,15 @@ static int run(int (*command)(int, char **), const char *first, ...)
 Test(commands, exec)
 {
 	start_board(false);
-	EXPECT(0, run(cmd_exec, "exec", port, "print('hello')", NULL));
+	EXPECT(0, run(cmd_exec, "exec", port, "print('hello')"));
 	cr_expect_str_eq(out, "hello\r\n", "%s", out);
 	cr_expect_str_eq(err, "");
-	EXPECT(1, run(cmd_exec, "exec", port, "1/0", "--within", "5s", NULL));
+	EXPECT(1, run(cmd_exec, "exec", port, "1/0", "--within", "5s"));
 	cr_expect_str_eq(out, "");
 	cr_expect_str_eq(err, "Traceback (most recent call last):\n  File \"<stdin>\", line 1, in "
 			      "<module>\nZeroDivisionError: divide by zero\n");
-	EXPECT(0, run(cmd_exec, "exec", port, "--fresh", "--app", "print('x')", NULL));
-	EXPECT(3, run(cmd_exec, "exec", port, "forever", "--within", "100ms", NULL));
+	EXPECT(0, run(cmd_exec, "exec", port, "--fresh", "--app", "print('x')"));
+	EXPECT(3, run(cmd_exec, "exec", port, "forever", "--within", "100ms"));
 	cr_expect_str_eq(out, "started\r\n");
 	cr_expect_not_null(strstr(err, "no answer in time"), "%s", err);
 	stop_board();
@@ -129,14 +127,14 @@ Test(commands, exec)
 Test(commands, no_board)
 {
 	start_board(true);
-	EXPECT(3, run(cmd_exec, "exec", port, "print('x')", "--within", "100ms", NULL));
+	EXPECT(3, run(cmd_exec, "exec", port, "print('x')", "--within", "100ms"));
 	stop_board();
-	EXPECT(3, run(cmd_exec, "exec", port, "print('x')", NULL));
+	EXPECT(3, run(cmd_exec, "exec", port, "print('x')"));
 	cr_expect_not_null(strstr(err, "Connection refused"), "%s", err);
-	EXPECT(3, run(cmd_exec, "exec", "no-such-serial", "x", "--within", "50ms", NULL));
+	EXPECT(3, run(cmd_exec, "exec", "no-such-serial", "x", "--within", "50ms"));
 	cr_expect_not_null(strstr(err, "no-such-serial"), "%s", err);
-	EXPECT(3, run(cmd_repl, "repl", port, NULL));
-	EXPECT(2, run(cmd_flash, "flash", "usb:9-9", "/dev/null", "--within", "50ms", NULL));
+	EXPECT(3, run(cmd_repl, "repl", port));
+	EXPECT(2, run(cmd_flash, "flash", "usb:9-9", "/dev/null", "--within", "50ms"));
 }
 
 Test(commands, usage)
@@ -149,20 +147,20 @@ Test(commands, usage)
 	char wanted[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		EXPECT(0, run(commands[i], names[i], "--help", NULL));
+		EXPECT(0, run(commands[i], names[i], "--help"));
 		snprintf(wanted, sizeof(wanted), "usage: quintain-hil %s", names[i]);
 		cr_expect_eq(strncmp(out, wanted, strlen(wanted)), 0, "%s", out);
-		EXPECT(2, run(commands[i], names[i], "--nonsense", NULL));
+		EXPECT(2, run(commands[i], names[i], "--nonsense"));
 		snprintf(wanted, sizeof(wanted), "try: quintain-hil %s --help\n", names[i]);
 		cr_expect_not_null(strstr(err, wanted), "%s", err);
-		EXPECT(2, run(commands[i], names[i], "a", "b", "c", "d", "e", NULL));
+		EXPECT(2, run(commands[i], names[i], "a", "b", "c", "d", "e"));
 		cr_expect_str_eq(out, "");
 	}
-	EXPECT(2, run(cmd_exec, "exec", "port", "code", "--within", "0s", NULL));
-	EXPECT(2, run(cmd_exec, "exec", "port", "code", "--within", "soon", NULL));
-	EXPECT(2, run(cmd_exec, "exec", "port", "--file", "/no/such/file", NULL));
-	EXPECT(2, run(cmd_bootsel, "bootsel", "port", "--hard", NULL));
-	EXPECT(2, run(cmd_flash, "flash", "port", "/etc/hostname", NULL));
+	EXPECT(2, run(cmd_exec, "exec", "port", "code", "--within", "0s"));
+	EXPECT(2, run(cmd_exec, "exec", "port", "code", "--within", "soon"));
+	EXPECT(2, run(cmd_exec, "exec", "port", "--file", "/no/such/file"));
+	EXPECT(2, run(cmd_bootsel, "bootsel", "port", "--hard"));
+	EXPECT(2, run(cmd_flash, "flash", "port", "/etc/hostname"));
 }
 
 Test(commands, put_and_get)
@@ -178,20 +176,20 @@ Test(commands, put_and_get)
 	for (int i = 0; i < 1000; i++)
 		putc(i % 256, file);
 	fclose(file);
-	EXPECT(0, run(cmd_put, "put", port, path, NULL));
-	EXPECT(0, run(cmd_get, "get", port, "main.py", "-", NULL));
+	EXPECT(0, run(cmd_put, "put", port, path));
+	EXPECT(0, run(cmd_get, "get", port, "main.py", "-"));
 	cr_expect(out_len == 1000 && (unsigned char)out[999] == 999 % 256 && out[0] == 0);
-	EXPECT(0, run(cmd_get, "get", port, "boot.py", back, NULL));
+	EXPECT(0, run(cmd_get, "get", port, "boot.py", back));
 	char text[10] = "";
 	file = fopen(back, "r");
 	REQUIRE(file != NULL && fgets(text, sizeof(text), file) != NULL);
 	fclose(file);
 	cr_expect_str_eq(text, "hello\n");
-	EXPECT(1, run(cmd_get, "get", port, "nope.py", back, NULL));
+	EXPECT(1, run(cmd_get, "get", port, "nope.py", back));
 	cr_expect_not_null(strstr(err, "ENOENT"), "%s", err);
-	EXPECT(2, run(cmd_put, "put", port, path, "it's", NULL));
-	EXPECT(2, run(cmd_put, "put", port, folder, NULL));
-	EXPECT(3, run(cmd_get, "get", port, "boot.py", "/no/such/folder/x", NULL));
+	EXPECT(2, run(cmd_put, "put", port, path, "it's"));
+	EXPECT(2, run(cmd_put, "put", port, folder));
+	EXPECT(3, run(cmd_get, "get", port, "boot.py", "/no/such/folder/x"));
 	unlink(path);
 	unlink(back);
 	cr_expect_eq(rmdir(folder), 0, "nothing else was left there");
@@ -201,18 +199,26 @@ Test(commands, put_and_get)
 Test(commands, reset)
 {
 	start_board(false);
-	EXPECT(0, run(cmd_reset, "reset", port, NULL));
+	EXPECT(0, run(cmd_reset, "reset", port));
 	cr_expect_str_eq(out, "soft reboot into the application\n");
-	EXPECT(0, run(cmd_reset, "reset", port, "--raw", NULL));
-	EXPECT(2, run(cmd_bootsel, "bootsel", port, NULL));
+	EXPECT(0, run(cmd_reset, "reset", port, "--raw"));
+	EXPECT(2, run(cmd_bootsel, "bootsel", port));
 	cr_expect_not_null(strstr(err, "no USB path"), "%s", err);
-	EXPECT(0, run(cmd_reset, "reset", port, "--hard", NULL));
+	EXPECT(0, run(cmd_reset, "reset", port, "--hard"));
 	stop_board();
 }
 
 Test(commands, list)
 {
-	EXPECT(0, run(cmd_list, "list", "--all", NULL));
+	struct qn_fault fault;
+	char *line, *rest = out;
+
+	EXPECT(0, run(cmd_list, "list", "--all"));
+	EXPECT(0, run(cmd_list, "list", "--all", "--json"));
+	/* Whatever this machine has: a line each, each an object. */
+	while ((line = strsep(&rest, "\n")) != NULL && *line != '\0')
+		cr_expect_eq(qn_json_check(line, strlen(line), QN_JSON_STRICT, 0, &fault), QN_OK,
+			     "%s", line);
 }
 
 /* ---- a terminal ---- */
@@ -313,9 +319,9 @@ Test(commands, repl_with_a_pipe)
 	REQUIRE(write(pipes[1], "\r", 1) == 1);
 	close(pipes[1]);
 	dup2(pipes[0], 0);
-	EXPECT(0, run(cmd_repl, "repl", port, NULL));
+	EXPECT(0, run(cmd_repl, "repl", port));
 	cr_expect_str_eq(out, "\r\n>>> ", "%s", out);
 	dup2(open("/etc/hostname", O_RDONLY), 0);
-	EXPECT(2, run(cmd_repl, "repl", port, NULL));
+	EXPECT(2, run(cmd_repl, "repl", port));
 	stop_board();
 }

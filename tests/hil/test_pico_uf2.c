@@ -194,6 +194,13 @@ Test(uf2, what_may_go_wrong)
 	cr_expect_eq(begin("rp2350_with_erratum", 20 * NS_PER_S), 0);
 	bed_run();
 	cr_expect_eq(end.error, -EINVAL, "%s", end.text);
+	/* A disk that is full, however early. */
+	REQUIRE(symlink("/dev/full", target) == 0);
+	cr_expect_eq(begin("rp2040", 20 * NS_PER_S), 0);
+	bed_run();
+	cr_expect_eq(end.error, -EIO, "%s", end.text);
+	cr_expect_not_null(strstr(end.text, "No space left"), "%s", end.text);
+	unlink(target);
 	cr_expect_eq(begin("rp2040", 20 * NS_PER_S), 0);
 	rmdir(folder);
 	bed_run();
@@ -203,11 +210,11 @@ Test(uf2, what_may_go_wrong)
 	cr_expect_eq(begin("rp2040", 20 * NS_PER_S), 0);
 	bed_run();
 	cr_expect_eq(end.error, -ENOENT, "%s", end.text);
-	cr_expect_eq(end.calls, 4);
+	cr_expect_eq(end.calls, 5);
 	cr_expect_eq(begin("rp2040", 20 * NS_PER_S), 0);
 	flash_cancel(&flash);
 	flash_cancel(&flash);
-	cr_expect_eq(end.calls, 4);
+	cr_expect_eq(end.calls, 5);
 	stop();
 }
 

@@ -152,6 +152,22 @@ Test(repl_trouble, answers_to_a_question_that_was_given_up)
 	EXPECT_END(REPL_OK, REPL_RAW);
 }
 
+/* Nor is what an answer that could not be understood had behind it. */
+Test(repl_trouble, after_trouble_it_must_be_quiet)
+{
+	start_raw();
+	exec("x", S);
+	SAY("R\x01\x80\x00\x01hello");
+	EXPECT_END(REPL_BROKEN, REPL_UNKNOWN);
+	b.done = 0;
+	repl_enter(&b.repl, b.now, b.now + 5 * S);
+	pump();
+	SAY(RAW);
+	cr_expect_eq(b.done, 0);
+	run_until(b.now + 100 * MS);
+	EXPECT_END(REPL_OK, REPL_RAW);
+}
+
 Test(repl_trouble, an_echo_is_no_answer)
 {
 	start();

@@ -122,7 +122,7 @@ Test(console, a_storm_is_bounded_and_counted)
 	stop();
 }
 
-static int lines_seen;
+static uint64_t lines_seen;
 
 static void on_line(void *owner, const struct console_line *line)
 {
@@ -260,6 +260,30 @@ Test(console, expects_that_touch_each_other)
 	end.calls = 0;
 	loop_run(&loop, INT64_MAX);
 	expect_end(-ETIMEDOUT, 0);
+	stop();
+}
+
+static struct console_expect older = { .done = done };
+
+static void look_further_back(struct console_expect *expect, int error,
+			      const struct console_line *line, struct serial_span at)
+{
+	done(expect, error, line, at);
+	console_expect_text(console, &older, "x", 1, 100 * MS);
+}
+
+/* The earliest line wins, also over the one that is being looked at. */
+Test(console, begun_within_a_call)
+{
+	struct console_expect first = { .done = look_further_back };
+
+	start(8, 64);
+	FEED("x\n\n");
+	console_expect_text(console, &first, "x", 3, 100 * MS);
+	FEED("x\n");
+	expect_end(0, 3);
+	loop_run(&loop, loop.now_ns);
+	expect_end(0, 1);
 	stop();
 }
 

@@ -232,6 +232,39 @@ Test(serial_find, a_board_comes_back_under_another_name)
 	bed_end();
 }
 
+/* Its tty may be another's by the time it is back: its socket is not. */
+Test(serial_find, a_board_named_by_its_tty)
+{
+	struct board *board = NULL;
+
+	bed_start();
+	fake_sys_start();
+	struct hotplug *hotplug = start_hotplug();
+	struct fake_board *first = plug("1-1"), *other = fake_board_new(&bed.loop),
+			  *second = fake_board_new(&bed.loop);
+	struct board_options options = { .port = first->path };
+	REQUIRE(board_new(&bed.loop, hotplug, &options, &board) == 0);
+	REQUIRE(board_machine_reset(board, 30 * NS_PER_S, job_done, NULL) == 0);
+	cr_expect_not(bed_run_for(700));
+	fake_board_unplug(first);
+	fake_sys_remove("1-1");
+	plug_in(other, "1-2");
+	cr_expect_not(bed_run_for(50), "that is another one");
+	plug_in(second, "1-1");
+	bed_run();
+	cr_expect_eq(end.status, BOARD_OK, "%s", end_text);
+	cr_assert_not_null(board_port(board));
+	cr_expect_str_eq(serial_port_path(board_port(board)), second->path);
+	board_free(board);
+	fake_board_free(first);
+	fake_board_free(other);
+	fake_board_free(second);
+	loop_settle(&bed.loop);
+	hotplug_free(hotplug);
+	fake_sys_end();
+	bed_end();
+}
+
 /* In BOOTSEL all have the same serial number: another board there must not be taken for ours. */
 Test(serial_find, into_bootsel)
 {

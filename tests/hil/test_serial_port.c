@@ -270,7 +270,7 @@ static int listener, peer;
 
 static void open_tcp(const struct serial_options *options)
 {
-	struct sockaddr_in at;
+	struct sockaddr_in at = { .sin_port = 0 };
 	socklen_t len = sizeof(at);
 	char path[64];
 
@@ -318,12 +318,12 @@ Test(serial_port, tcp_reset)
 
 Test(serial_port, tcp_by_name)
 {
-	bed_start();
 	int local = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
 	socklen_t len = sizeof(at);
 	char path[64];
 
+	bed_start();
 	REQUIRE(bind(local, (struct sockaddr *)&at, len) == 0 && listen(local, 1) == 0);
 	REQUIRE(getsockname(local, (struct sockaddr *)&at, &len) == 0);
 	snprintf(path, sizeof(path), "tcp://localhost:%d", ntohs(at.sin_port));

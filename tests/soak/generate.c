@@ -2,6 +2,7 @@
 
 #include "emulator/base/rng.h"
 #include "emulator/target/faults.h"
+#include "emulator/target/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@ struct draft {
 	char *text;
 	size_t len, cap;
 	uint32_t groups, targets;
+	enum wire_id wire; /* all of a range speak it */
 	struct generated *about;
 };
 
@@ -63,7 +65,11 @@ static void put_dist(struct draft *draft, const char *name, uint64_t high_ms)
 
 static void put_fault(struct draft *draft)
 {
-	unsigned kind = (unsigned)below(draft, FAULT_KIND_COUNT);
+	unsigned kind;
+
+	do
+		kind = (unsigned)below(draft, FAULT_KIND_COUNT);
+	while (!target_wire_has_fault(target_wire(draft->wire), (enum fault_kind)kind));
 	const struct fault_info *info = fault_info((enum fault_kind)kind);
 	bool every = one_in(draft, 3);
 
@@ -76,7 +82,8 @@ static void put_fault(struct draft *draft)
 		put(draft, "for = \"%llums\"; ", (unsigned long long)below(draft, 6000) + 1);
 	if ((info->params & FAULT_TIME) && one_in(draft, 2))
 		put_dist(draft, "time", 3000);
-	if ((info->params & FAULT_COUNT) && one_in(draft, 2))
+	/* A count that is a status has limits of its own. */
+	if ((info->params & FAULT_COUNT) && kind != FAULT_HTTP_STATUS && one_in(draft, 2))
 		put(draft, "count = %llu; ", (unsigned long long)below(draft, 60) + 1);
 	if ((info->params & FAULT_BYTES) && one_in(draft, 2))
 		put(draft, "bytes = %llu; ", (unsigned long long)below(draft, 5000) + 1);
@@ -124,6 +131,7 @@ static void put_group(struct draft *draft, uint32_t number)
 	draft->targets += (uint32_t)count;
 	put(draft, "    { label = \"w%u\"; name = \"g%u_%%d\"; count = %llu; profile = \"%s\"; ",
 	    number, number, (unsigned long long)count, PICK(draft, profiles));
+	put(draft, "wire = \"%s\"; ", wire_names[draft->wire]);
 	put(draft, "reply = \"%s\"; queue = %llu; connections = %llu; ",
 	    one_in(draft, 2) ? "done" : "queued", (unsigned long long)below(draft, 6) + 1,
 	    (unsigned long long)below(draft, 20) + 1);
@@ -167,7 +175,8 @@ static void put_master(struct draft *draft)
 {
 	static const char *const profiles[] = { "pico", "unix", "cpython", "strict" };
 
-	put(draft, "master = {\n  profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
+	put(draft, "master = {\n  wire = \"%s\"; ", wire_names[draft->wire]);
+	put(draft, "profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
 	    PICK(draft, profiles), one_in(draft, 3) ? "kept" : "per_message",
 	    (unsigned long long)below(draft, 60) + 1);
 	put(draft, "forget_failed = %s; then = \"stay\";\n", one_in(draft, 2) ? "true" : "false");
@@ -257,6 +266,8 @@ bool soak_generate(uint64_t seed, char *text, size_t cap, struct generated *ret)
 	struct draft draft = { .seed = seed, .text = text, .cap = cap, .about = ret };
 
 	ret->names_are_true = true;
+	/* Half of them on the range's own wire, the others on any. */
+	draft.wire = one_in(&draft, 2) ? WIRE_SNYPER : (enum wire_id)below(&draft, WIRE_COUNT);
 	put(&draft, "title = \"soak %llu\";\nseed = %llu;\n", (unsigned long long)seed,
 	    (unsigned long long)seed);
 	put_fleet(&draft);

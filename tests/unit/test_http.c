@@ -19,7 +19,10 @@ Test(http, request_with_a_body)
 				       "Content-Length: 41\r\n"
 				       "\r\n" BODY;
 	struct qn_http_request request = {
-		"POST", "/target_hit", "127.0.0.1:8080", { BODY, sizeof(BODY) - 1 }
+		.method = "POST",
+		.path = "/target_hit",
+		.host = "127.0.0.1:8080",
+		.body = { BODY, sizeof(BODY) - 1 },
 	};
 	size_t len = sizeof(expected) - 1;
 	char *room = guard_copy(expected, len);
@@ -38,7 +41,9 @@ Test(http, request_without_a_body)
 				       "Host: 127.1.0.1:8080\r\n"
 				       "Connection: close\r\n"
 				       "\r\n";
-	struct qn_http_request request = { "GET", "/ping", "127.1.0.1:8080", { NULL, 0 } };
+	struct qn_http_request request = { .method = "GET",
+					   .path = "/ping",
+					   .host = "127.1.0.1:8080" };
 	char room[256];
 
 	cr_expect_eq(qn_http_write_request(&request, room, sizeof(room)), sizeof(expected) - 1);
