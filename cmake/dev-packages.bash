@@ -2,9 +2,10 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libedit-dev
-        libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev libssl-dev"
-    [test]="libcriterion-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev
+        libedit-dev libssl-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
+    [test]="libcriterion-dev openssl python3-msgpack"
+    [certs]="openssl"
     [benchvm]="linux-source flex bison bc make patch xz-utils libelf-dev util-linux"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
@@ -27,6 +28,9 @@ present() {
     ninja-build) command -v ninja ;;
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
+    libmpack-dev) has_header mpack.h ;;
+    python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
+    libssl-dev) pkg-config --exists openssl ;;
     libgpiod-dev) pkg-config --exists libgpiod ;;
     libserialport-dev) pkg-config --exists libserialport ;;
     libudev-dev) pkg-config --exists libudev ;;

@@ -22,6 +22,7 @@ enum rng_purpose {
 	RNG_NETWORK,
 	RNG_GENERATE,
 	RNG_BOOT,
+	RNG_WIRE,
 	RNG_FAULT = 64, /* + the fault's number; twice: whether, and how */
 };
 

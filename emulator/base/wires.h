@@ -16,7 +16,8 @@
 #define WIRES(X)                                                                                   \
 	X(SNYPER, snyper, 8081)                                                                    \
 	X(HTTP, http, 8080)                                                                        \
-	X(FRAMED, framed, 9999)
+	X(FRAMED, framed, 9999)                                                                    \
+	X(AGENT, agent, 7051)
 
 enum wire_id {
 #define X(constant, name, port) WIRE_##constant,

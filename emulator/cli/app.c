@@ -2,6 +2,7 @@
 
 #include "emulator/base/fds.h"
 #include "emulator/base/ports.h"
+#include "emulator/base/trouble.h"
 #include "emulator/sim/net_sim.h"
 
 #include <errno.h>
@@ -266,6 +267,23 @@ static int build_scenario(struct app *app)
 	return rc;
 }
 
+/* What a simulation leaves out is said, not silently missed. */
+static void tell_without_tls(const struct app *app)
+{
+	const struct group_config *groups = app->config.fleet.groups.at;
+	const struct master_options *master = &app->config.master.options;
+	bool tls = false;
+
+	for (size_t i = 0; app->fleet != NULL && i < app->config.fleet.groups.count; i++)
+		tls |= groups[i].shared.wire->tls;
+	if (app->master != NULL)
+		tls |= master_wire(master->listen.wire)->tls;
+	for (size_t i = 0; app->master != NULL && i < master->n_more; i++)
+		tls |= master_wire(master->more[i].wire)->tls;
+	if (tls && app->loop.simulated && !app->options->quiet)
+		fprintf(stderr, "simulated: the wire \"agent\" goes without TLS\n");
+}
+
 static int build(struct app *app)
 {
 	const struct emu_config *config = &app->config;
@@ -282,6 +300,8 @@ static int build(struct app *app)
 	if (rc == 0 && config->fleet.present)
 		rc = fleet_new(&app->loop, app->net, &app->events, &config->fleet,
 			       (uint64_t)config->seed, &app->fleet);
+	if (rc == 0)
+		tell_without_tls(app);
 	/* Results before the scenario: what a step causes is written after what caused it. */
 	if (rc == 0)
 		rc = build_results(app);
@@ -346,8 +366,9 @@ enum exit_code app_prepare(struct app *app, const struct app_options *options)
 		rc = watch_signals(app);
 	if (rc == 0)
 		rc = build(app);
+	const char *why = trouble_take();
 	if (rc < 0 && rc != EXPLAINED)
-		complain("cannot start: %s", strerror(-rc));
+		complain("cannot start: %s", why != NULL ? why : strerror(-rc));
 	return rc < 0 ? EXIT_ENVIRONMENT : EXIT_AS_ASKED;
 }
 

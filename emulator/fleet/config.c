@@ -1,5 +1,6 @@
 #include "emulator/fleet/config.h"
 
+#include "emulator/target/wire_agent.h"
 #include "emulator/target/wire_framed.h"
 #include "emulator/target/wire_http.h"
 
@@ -156,6 +157,11 @@ static const struct setting group_settings[] = {
 	  .def = "snyper",
 	  .words = wire_names,
 	  .help = "how they talk: proto/PROTOCOL.md has a chapter on each" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = GROUP(options[WIRE_AGENT]),
+	  .sub = &target_agent_table,
+	  .help = "with wire = \"agent\": secrets, pings, certificates" },
 	{ .name = "port",
 	  .kind = SETTING_INT,
 	  .offset = GROUP(port),

@@ -1,6 +1,7 @@
 #include "emulator/master/config.h"
 
 #include "emulator/base/units.h"
+#include "emulator/master/wire_agent.h"
 #include "emulator/master/wire_framed.h"
 #include "emulator/master/wire_http.h"
 
@@ -127,6 +128,11 @@ static const struct setting listener_settings[] = {
 	  .min = 0,
 	  .max = 65535,
 	  .help = "its TCP port; 0: its wire's, 8080 for http" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_AGENT]),
+	  .sub = &master_agent_table,
+	  .help = "with wire = \"agent\": who may come, pings, certificates" },
 	{ .name = "target_port",
 	  .kind = SETTING_INT,
 	  .offset = LISTENER(target_port),
@@ -181,6 +187,11 @@ static const struct setting master_settings[] = {
 	  .offset = MASTER(wire_options[WIRE_HTTP]),
 	  .sub = &master_http_table,
 	  .help = "with wire = \"http\"" },
+	{ .name = "agent",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_AGENT]),
+	  .sub = &master_agent_table,
+	  .help = "with wire = \"agent\": who may come, pings, certificates" },
 	{ .name = "listeners",
 	  .kind = SETTING_LIST,
 	  .offset = MASTER(listeners),

@@ -61,8 +61,12 @@ static void leave(struct net_conn *conn, int error)
 
 void talk_close(struct net_conn *conn)
 {
-	if (talk_of(conn)->gone)
+	const struct talk *talk = talk_of(conn);
+
+	if (talk->gone)
 		return;
+	if (talk->linked && talk->listener->wire->farewell != NULL)
+		talk->listener->wire->farewell(conn);
 	net_close(conn);
 	leave(conn, 0);
 }
@@ -134,10 +138,11 @@ struct remote *master_enter(struct net_conn *conn, const char *id, size_t len, c
 		return NULL;
 	}
 	struct remote *remote = &master->remotes[number];
+	/* It has booted or moved, as a rule: what is open to it is stale. What was under way there
+	 * fails, which may end a round, and that may forget it: so this comes first. */
+	commands_drop_kept(master, remote);
 	if (!remote->known)
 		master->known++;
-	/* It has booted or moved, as a rule: what is open to it is stale. */
-	commands_drop_kept(master, remote);
 	remote->known = true;
 	remote->ever_registered = true;
 	/* Registering again overwrites the address: the source of this very connection. */

@@ -81,6 +81,7 @@ struct master_flaw {
 struct master_wire {
 	enum wire_id id;
 	bool dialled;
+	bool tls; /* in real time: a simulation goes without, and the run says so */
 	size_t conn_bytes;
 
 	/* Before the master listens: may set listener->net, listener->state. 0 or -errno. May be
@@ -102,6 +103,8 @@ struct master_wire {
 	struct net_handler accepted;
 	/* Somebody has connected: sends a greeting where the wire has one. May be NULL. */
 	void (*begin)(struct net_conn *conn);
+	/* We are about to close a linked connection: a last message. May be NULL. */
+	void (*farewell)(struct net_conn *conn);
 	/* A linked connection is about to go. May be NULL. */
 	void (*end)(struct net_conn *conn);
 	/* Any accepted connection is about to go, linked or not. May be NULL. */

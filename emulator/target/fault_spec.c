@@ -165,6 +165,28 @@ static bool happens_at_moments(int kind)
 	return kind == FAULT_REBOOT || kind == FAULT_HIT_DOWN || kind == FAULT_CLOCK_JUMP;
 }
 
+static const char *default_text(int kind)
+{
+	switch (kind) {
+	case FAULT_ERROR_LINE: return "memory allocation failed";
+	case FAULT_BAD_CERTIFICATE: return "stranger";
+	case FAULT_WRONG_SECRET: return "wrong";
+	case FAULT_WRONG_VERSION: return "99.0.0";
+	case FAULT_LENGTH_LIE: return "long";
+	default: return "target_0";
+	}
+}
+
+const char *const fault_lengths[] = { "long", "short", "negative", "huge", NULL };
+
+static bool is_length(const char *text)
+{
+	for (int i = 0; fault_lengths[i] != NULL; i++)
+		if (strcmp(text, fault_lengths[i]) == 0)
+			return true;
+	return false;
+}
+
 static void fill_defaults(struct fault_spec *spec)
 {
 	const struct fault_info *info = &infos[spec->kind];
@@ -180,8 +202,7 @@ static void fill_defaults(struct fault_spec *spec)
 	if ((info->params & FAULT_BY) && !spec->has_by)
 		spec->by_ns = 3600 * NS_PER_S;
 	if (spec->text == NULL)
-		spec->text = spec->kind == FAULT_ERROR_LINE ? "memory allocation failed"
-							    : "target_0";
+		spec->text = default_text(spec->kind);
 	if (happens_at_moments(spec->kind) && !spec->has_every) {
 		spec->has_every = true;
 		spec->every = (struct dist){ DIST_EXP, 60 * NS_PER_S, 0 };
@@ -227,6 +248,13 @@ void fault_spec_check(struct settings *settings, struct fault_spec *spec)
 	if (strlen(spec->text) > FAULT_TEXT_MAX)
 		settings_error(settings, &spec->origin, "text", "expected at most %d bytes",
 			       FAULT_TEXT_MAX);
+	if (spec->kind == FAULT_UNKNOWN_T && spec->count > 127)
+		settings_error(settings, &spec->origin, "count", "expected at most 127");
+	if (spec->kind == FAULT_LENGTH_LIE && !is_length(spec->text))
+		settings_error(settings, &spec->origin, "text",
+			       "\"%s\" is no lie about a length; expected \"long\", \"short\", "
+			       "\"negative\" or \"huge\"",
+			       spec->text);
 	if (spec->kind == FAULT_REGISTER_FROM)
 		check_address(settings, spec);
 }

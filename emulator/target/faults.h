@@ -116,7 +116,20 @@
 	X(HTTP_STATUS, "http_status", MESSAGE, FAULT_COUNT, NULL, 500, 0, 0,                       \
 	  "another status in front of the answer")                                                 \
 	X(HTTP_LENGTH, "http_length", MESSAGE, FAULT_COUNT, NULL, 1, 0, 0,                         \
-	  "a Content-Length that is so many bytes too long")
+	  "a Content-Length that is so many bytes too long")                                       \
+	X(TLS_STALL, "tls_stall", NETWORK, 0, NULL, 0, 0, 0,                                       \
+	  "connects, and never begins the handshake of TLS")                                       \
+	X(BAD_CERTIFICATE, "bad_certificate", NETWORK, FAULT_TEXT, NULL, 0, 0, 0,                  \
+	  "shows a certificate of nobody, or that of a file")                                      \
+	X(TWO_IN_RECORD, "two_in_record", NETWORK, 0, NULL, 0, 0, 0,                               \
+	  "messages that belong together leave in one TLS record")                                 \
+	X(NO_PONG, "no_pong", NETWORK, 0, NULL, 0, 0, 0, "does not answer the pings of its wire")  \
+	X(WRONG_SECRET, "wrong_secret", LIFE, FAULT_TEXT, NULL, 0, 0, 0, "says another secret")    \
+	X(WRONG_VERSION, "wrong_version", LIFE, FAULT_TEXT, NULL, 0, 0, 0, "says another version") \
+	X(LENGTH_LIE, "length_lie", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0,                            \
+	  "the length before a message is not its own")                                            \
+	X(UNKNOWN_T, "unknown_t", MESSAGE, FAULT_COUNT, NULL, 99, 0, 0,                            \
+	  "a type of message that nobody defined")
 
 enum fault_kind {
 #define X(kind, name, category, params, time, count, bytes, factor, help) FAULT_##kind,
@@ -129,7 +142,12 @@ _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 
 /* Those that only some wires have, each by its `faults_own` (emulator/target/wire.h): none of the
  * others can be given them. */
-#define FAULTS_OF_WIRES (FAULT_BIT(FAULT_HTTP_STATUS) | FAULT_BIT(FAULT_HTTP_LENGTH))
+#define FAULTS_OF_WIRES                                                                            \
+	(FAULT_BIT(FAULT_HTTP_STATUS) | FAULT_BIT(FAULT_HTTP_LENGTH) |                             \
+	 FAULT_BIT(FAULT_TLS_STALL) | FAULT_BIT(FAULT_BAD_CERTIFICATE) |                           \
+	 FAULT_BIT(FAULT_TWO_IN_RECORD) | FAULT_BIT(FAULT_NO_PONG) |                               \
+	 FAULT_BIT(FAULT_WRONG_SECRET) | FAULT_BIT(FAULT_WRONG_VERSION) |                          \
+	 FAULT_BIT(FAULT_LENGTH_LIE) | FAULT_BIT(FAULT_UNKNOWN_T))
 
 enum fault_category {
 	FAULT_CATEGORY_NETWORK,
@@ -168,6 +186,9 @@ struct fault_spec {
 	uint32_t ip;
 	struct setting_origin origin;
 };
+
+/* What a length can say instead of the truth: the texts of length_lie. Ends with NULL. */
+extern const char *const fault_lengths[];
 
 extern const struct setting_table fault_table;
 /* Fills in the kind's defaults; refuses parameters that the kind does not take. */

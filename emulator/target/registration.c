@@ -262,7 +262,11 @@ static void register_closed(struct net_conn *conn, int error)
 		target->faults->failed_meanwhile = true;
 		return;
 	}
-	registration_failed(target, error != 0 ? strerror(-error) : "closed without an answer");
+	const struct target_wire *wire = target->group->wire;
+	const char *why = "closed without an answer";
+	if (error != 0)
+		why = wire->why_closed != NULL ? wire->why_closed(target, error) : strerror(-error);
+	registration_failed(target, why);
 }
 
 static void register_expired(struct timer *timer, int64_t now_ns)
@@ -340,8 +344,11 @@ static void register_now(struct target *target)
 	}
 	if (fault_strikes(target, FAULT_REGISTER_FROM))
 		from.ip = target->faults->spec[FAULT_REGISTER_FROM]->ip;
-	int rc = net_connect(target_net(target), from, target->group->master, &register_handler,
-			     &conn);
+	const struct target_wire *wire = target->group->wire;
+	int rc = wire->connect != NULL
+			 ? wire->connect(target, from, &register_handler, &conn)
+			 : net_connect(target_net(target), from, target->group->master,
+				       &register_handler, &conn);
 	if (rc < 0) {
 		registration_failed(target, strerror(-rc));
 		return;

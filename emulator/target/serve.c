@@ -179,6 +179,11 @@ static void serve_move(struct net_conn *conn, const struct target_request *reque
 	/* It answers, then moves. */
 	if (answers)
 		send_answer(conn, &answer);
+	/* Nothing will be over that never began: where two answers belong to a move, both come. */
+	if (answers && twice && !moves && !served_of(conn)->gone) {
+		answer.done = true;
+		send_answer(conn, &answer);
+	}
 	if (move.reply != NULL && served_of(conn)->gone)
 		move.reply->conn = NULL;
 	if (moves)

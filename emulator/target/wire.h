@@ -82,6 +82,7 @@ struct target_wire {
 	bool in_order;
 	/* Every move is answered twice: when it is queued, and (done) when it is over. */
 	bool answers_twice;
+	bool tls;          /* in real time: a simulation goes without, and the run says so */
 	size_t conn_bytes; /* 0: what struct served has in place suffices */
 
 	/* ---- a group's start and end; both may be NULL ---- */
@@ -95,6 +96,10 @@ struct target_wire {
 
 	/* ---- registering ---- */
 
+	/* Connects to its master: as net_connect(). NULL: net_connect() over run->net. */
+	int (*connect)(struct target *target, struct net_addr from,
+		       const struct net_handler *handler, struct net_conn **ret);
+
 	/* The connection is open: says who it is (name: what a fault says instead). Sends. */
 	void (*hello)(struct net_conn *conn, struct qn_text name);
 	/* As net_handler.received: sets *ret_taken always. */
@@ -103,6 +108,8 @@ struct target_wire {
 	/* The peer sends no more; `rest` was left. NULL: it is no registration then. */
 	enum target_heard (*heard_end)(struct net_conn *conn, const char *rest, size_t len,
 				       const char **ret_why);
+	/* Within closed(): what the net knows about the error. NULL: what strerror() says. */
+	const char *(*why_closed)(const struct target *target, int error);
 	/* When to dial again after the `tries`th failure in a row, or (0) after the connection of a
 	 * registered one was lost, with error 0 in good order. NULL: as fleet.retry says. */
 	int64_t (*redial_ns)(const struct target *target, int error);

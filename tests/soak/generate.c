@@ -176,6 +176,8 @@ static void put_master(struct draft *draft)
 	static const char *const profiles[] = { "pico", "unix", "cpython", "strict" };
 
 	put(draft, "master = {\n  wire = \"%s\"; ", wire_names[draft->wire]);
+	if (draft->wire == WIRE_AGENT)
+		put(draft, "agent = { agents = ( { id = \"*\"; secret = \"notasecret\"; } ); }; ");
 	put(draft, "profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
 	    PICK(draft, profiles), one_in(draft, 3) ? "kept" : "per_message",
 	    (unsigned long long)below(draft, 60) + 1);

@@ -238,13 +238,13 @@ static int check_repl(int serial, int listener)
 
 	vm_write(serial, "\r\x03", 2);
 	VM_MUST(vm_expect(serial, "KeyboardInterrupt: \r\n", buf, sizeof(buf), VM_S), "no Ctrl-C");
-	vm_read(serial, buf, sizeof(buf), 50 * VM_MS);
+	vm_read(serial, buf, sizeof(buf), 300 * VM_MS);
 	VM_MUST(!vm_command(1, "ping", "", &answer, VM_S), "interrupted, and it answers");
 	vm_write(serial, "\r", 1);
-	vm_read(serial, buf, sizeof(buf), 50 * VM_MS);
+	vm_read(serial, buf, sizeof(buf), 300 * VM_MS);
 	check_transcript(serial);
 	vm_write(serial, "\x01", 1);
-	vm_read(serial, buf, sizeof(buf), 50 * VM_MS);
+	vm_read(serial, buf, sizeof(buf), 300 * VM_MS);
 	check_files(serial);
 	vm_write(serial, "\x02\x04", 2);
 	VM_MUST(vm_registration(listener, id, sizeof(id), 5 * VM_S) && strcmp(id, "target_1") == 0,
