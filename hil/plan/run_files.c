@@ -173,7 +173,11 @@ static void judge_figure(struct run *run, const struct plan_limit *limit, unsign
 	if (!run->bench->calibration.required)
 		against.accept |= SUSPECT_CALIBRATION;
 	/* Of values with gaps in them no figure says anything about the board. */
-	if (n == 0)
+	bool failed = run->record.boards[record_board].worst >= VERDICT_FAIL;
+	if (n == 0 && failed) /* that it never came so far was judged where it happened */
+		snprintf(room.step.why, sizeof(room.step.why), "there is no value of %s",
+			 limit->of);
+	else if (n == 0)
 		step_verdict(&room, VERDICT_ERROR, "there is no value of %s", limit->of);
 	if (missing > 0)
 		step_verdict(&room, VERDICT_FAIL, "%llu of %llu never came",

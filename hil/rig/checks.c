@@ -313,11 +313,19 @@ void checks_port_back(struct station *station, const char *path, int64_t away_ns
 
 /* ---- network ---- */
 
+/* A board that was just starting when the rig came may answer before it registers. */
+#define STARTING_NS (5 * NS_PER_S)
+
 void checks_registered(struct station *station, const char *from)
 {
+	bool late = station->adopted_ns != 0 &&
+		    station->registered_ns - station->adopted_ns > STARTING_NS;
+
+	station->adopted_ns = 0;
 	if (station->registrations_due > 0) {
 		station->registrations_due--;
-		return;
+		if (!late)
+			return;
 	}
 	FOUND(station, CHECK_EXTRA_REGISTRATION, station->registered_ns,
 	      "%s: %s registered from %s without a reset, registration no. %llu: it has "

@@ -140,6 +140,7 @@ void station_disturbed(struct station *station)
 	station->heading = RIG_ANYWHERE;
 	station->registered_ns = 0;
 	station->registrations_due = 1;
+	station->adopted_ns = 0;
 	station->free_ns = 0;
 	station->app_stopped = false;
 	checks_forget(station);
