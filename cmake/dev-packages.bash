@@ -3,7 +3,7 @@
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev
-        libedit-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
+        zlib1g-dev libedit-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
     [bench]="libjansson-dev libcjson-dev"
@@ -28,6 +28,7 @@ present() {
     libhttp-parser-dev) has_header http_parser.h ;;
     libmpack-dev) has_header mpack.h ;;
     python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
+    zlib1g-dev) pkg-config --exists zlib ;;
     libssl-dev) pkg-config --exists openssl ;;
     libgpiod-dev) pkg-config --exists libgpiod ;;
     libserialport-dev) pkg-config --exists libserialport ;;

@@ -10,7 +10,11 @@
 struct target_framed {
 	int64_t ping_every_ns, ping_timeout_ns;
 	int64_t message_limit;
+	const char *auth; /* "": none */
+	int compression;  /* enum framed_compression */
+	int64_t compress_from;
 };
+enum framed_compression { FRAMED_COMPRESSION_NONE, FRAMED_COMPRESSION_ZLIB };
 extern const struct setting_table target_framed_table;
 
 #endif
