@@ -14,57 +14,6 @@
  * who it is, obeys broadcasts that name it, and pings the server so that a silent loss is noticed.
  */
 
-#define OPTION(member) offsetof(struct target_framed, member)
-static const char *const compressions[] = { "none", "zlib", NULL };
-static const struct setting settings[] = {
-	{ .name = "ping_every",
-	  .kind = SETTING_DURATION,
-	  .offset = OPTION(ping_every_ns),
-	  .def = "30s",
-	  .min = 0,
-	  .max = 24 * 3600 * NS_PER_S,
-	  .help = "its heartbeat; 0: none" },
-	{ .name = "ping_timeout",
-	  .kind = SETTING_DURATION,
-	  .offset = OPTION(ping_timeout_ns),
-	  .def = "5s",
-	  .min = 1,
-	  .max = 3600 * NS_PER_S,
-	  .help = "without a pong by then it connects anew" },
-	{ .name = "message_limit",
-	  .kind = SETTING_INT,
-	  .offset = OPTION(message_limit),
-	  .def = "65536",
-	  .min = 256,
-	  .max = 1 << 20,
-	  .help = "bytes of the longest frame that it takes" },
-	{ .name = "auth",
-	  .kind = SETTING_STRING,
-	  .offset = OPTION(auth),
-	  .def = "",
-	  .max = QN_FRAMED_TOKEN_MAX,
-	  .help = "token that it says before anything else; empty: none" },
-	{ .name = "compression",
-	  .kind = SETTING_WORD,
-	  .offset = OPTION(compression),
-	  .def = "none",
-	  .words = compressions,
-	  .help = "zlib: asks whether long messages may be packed" },
-	{ .name = "compress_from",
-	  .kind = SETTING_INT,
-	  .offset = OPTION(compress_from),
-	  .def = "1024",
-	  .min = 64,
-	  .max = 1 << 20,
-	  .help = "bytes of the shortest text that is packed" },
-	{ .name = NULL },
-};
-const struct setting_table target_framed_table = { .title = "a group on the wire framed",
-						   .size = sizeof(struct target_framed),
-						   .settings = settings,
-						   .origin_offset = SIZE_MAX };
-_Static_assert(sizeof(struct target_framed) <= TARGET_WIRE_OPTIONS_BYTES, "a config has room");
-
 struct link {
 	bool waits; /* for a pong, until its timer fires */
 	bool late;  /* that happened during a hang */
@@ -82,14 +31,30 @@ static struct qn_framed_clock clock_of(const struct target *target, int64_t wall
 	return (struct qn_framed_clock){ wall_ns, local_utc_offset_s(target->env->loop) };
 }
 
+static const struct framed_run *run_of(const struct target *target)
+{
+	return target->group->run->wire;
+}
+
 static struct framed_zip *zip_of(struct net_conn *conn)
 {
-	const struct framed_run *run = served_of(conn)->target->group->run->wire;
+	const struct link *link = served_wire(conn);
 
-	return ((struct link *)served_wire(conn))->packs ? run->zip : NULL;
+	return link->packs ? run_of(served_of(conn)->target)->zip : NULL;
 }
 
 /* ---- a group's start and end ---- */
+
+static void close_group(struct target_env *env, const struct target_group *group)
+{
+	struct framed_run *run = group->run->wire;
+
+	(void)env;
+	framed_talk_close(run->talk);
+	framed_zip_free(run->zip);
+	free(run);
+	group->run->wire = NULL;
+}
 
 static int open_group(struct target_env *env, const struct target_group *group)
 {
@@ -97,33 +62,22 @@ static int open_group(struct target_env *env, const struct target_group *group)
 	struct framed_run *run = calloc(1, sizeof(*run));
 	int rc = 0;
 
-	(void)env;
 	if (run == NULL)
 		return -ENOMEM;
 	if (options->compression == FRAMED_COMPRESSION_ZLIB)
 		rc = framed_zip_new((uint32_t)options->message_limit,
 				    (uint32_t)options->compress_from, &run->zip);
-	if (rc < 0) {
-		free(run);
-		return rc;
-	}
 	group->run->wire = run;
-	return 0;
-}
-
-static void close_group(struct target_env *env, const struct target_group *group)
-{
-	struct framed_run *run = group->run->wire;
-
-	(void)env;
-	framed_zip_free(run->zip);
-	free(run);
-	group->run->wire = NULL;
+	if (rc == 0)
+		rc = framed_talk_open(env, group, &run->talk);
+	if (rc < 0)
+		close_group(env, group);
+	return rc;
 }
 
 /* ---- registering ---- */
 
-size_t framed_offer(struct target *target, char *unit, size_t cap)
+size_t framed_offer(struct target *target, char *unit, size_t cap, uint32_t *ret_count)
 {
 	const struct target_framed *options = options_of(target);
 	const struct fault_spec *spec = fault_strikes(target, FAULT_WRONG_SECRET);
@@ -131,6 +85,7 @@ size_t framed_offer(struct target *target, char *unit, size_t cap)
 	struct qn_framed_clock clock = clock_of(target, target_wall_ns(target));
 	size_t len = 0;
 
+	*ret_count = (token[0] != '\0') + (options->compression == FRAMED_COMPRESSION_ZLIB);
 	if (token[0] != '\0')
 		len = qn_framed_authenticate(&clock, (struct qn_text){ token, strlen(token) }, unit,
 					     cap);
@@ -145,9 +100,10 @@ static void hello(struct net_conn *conn, struct qn_text name)
 	struct target *target = served_of(conn)->target;
 	struct qn_framed_clock clock = clock_of(target, target_wall_ns(target));
 	char unit[FRAMED_OFFER_MAX + TARGET_LINE_MAX];
+	uint32_t offers;
 
 	conn->rest_max = (uint32_t)options_of(target)->message_limit + QN_FRAMED_HEAD + 1;
-	size_t before = framed_offer(target, unit, FRAMED_OFFER_MAX);
+	size_t before = framed_offer(target, unit, FRAMED_OFFER_MAX, &offers);
 	size_t len = qn_framed_register(&clock, name, unit + before, TARGET_LINE_MAX);
 	assert(len > 0); /* names are bounded by the config, and so is what a fault says instead */
 	net_send(conn, unit, before + len);
@@ -156,7 +112,7 @@ static void hello(struct net_conn *conn, struct qn_text name)
 static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t len, size_t fresh,
 			       size_t *ret_taken, const char **ret_why)
 {
-	const struct framed_run *run = served_of(conn)->target->group->run->wire;
+	const struct framed_run *run = run_of(served_of(conn)->target);
 	uint32_t limit = (uint32_t)options_of(served_of(conn)->target)->message_limit;
 	struct link *link = served_wire(conn);
 	struct qn_framed_message message;
@@ -223,8 +179,16 @@ static void begin(struct net_conn *conn)
 	struct target *target = served_of(conn)->target;
 
 	conn->timer.fire = beat;
+	framed_talk_begin(run_of(target)->talk, target);
 	if (options_of(target)->ping_every_ns > 0)
 		loop_timer(target->env->loop, &conn->timer, options_of(target)->ping_every_ns);
+}
+
+static void end(struct net_conn *conn)
+{
+	const struct target *target = served_of(conn)->target;
+
+	framed_talk_end(run_of(target)->talk, target);
 }
 
 static void woke(struct net_conn *conn)
@@ -401,12 +365,14 @@ static size_t spoil(struct target *target, const struct fault_spec *spec, char *
 const struct target_wire target_wire_framed = {
 	.id = WIRE_FRAMED,
 	.stays = true,
+	.check = target_framed_check,
 	.open = open_group,
 	.close = close_group,
 	.hello = hello,
 	.heard = heard,
 	.served = { .received = received, .ended = served_ended, .closed = served_closed },
 	.begin = begin,
+	.end = end,
 	.woke = woke,
 	.write = write_answer,
 	.describe = describe,
