@@ -194,9 +194,9 @@ static int build_simulation(struct app *app)
 		.connect_loss = config->simulate.connect_loss,
 		.break_chance = config->simulate.break_chance,
 		/* Both ends, those that linger, and as many again that faults keep open. */
-		.connections = (targets + commands) * 8 + 8192,
+		.connections = (targets + commands + config->fleet.talkers) * 8 + 8192,
 		.listeners = targets + 64,
-		.units = (targets + commands) * 8 + 8192,
+		.units = (targets + commands + config->fleet.talkers) * 8 + 8192,
 		.buffer_bytes = 256u << 20,
 	};
 

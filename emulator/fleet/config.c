@@ -690,6 +690,17 @@ static void share(struct settings *settings, struct fleet_config *fleet, struct 
 						 &group->hit.report_to);
 }
 
+/* Connections beside those of the targets themselves. */
+static size_t talkers(const struct group_config *group)
+{
+	const struct target_framed *framed = (const void *)group->options[WIRE_FRAMED];
+	const struct framed_talk_options *talk = &framed->talk;
+
+	return group->wire == WIRE_FRAMED && talk->present
+		       ? (size_t)group->count * (size_t)talk->connections
+		       : 0;
+}
+
 static void label_groups(struct settings *settings, struct fleet_config *fleet)
 {
 	struct group_config *groups = fleet->groups.at;
@@ -727,6 +738,8 @@ void fleet_config_check(struct settings *settings, struct fleet_config *fleet)
 		check_faults(settings, &groups[i]);
 		share(settings, fleet, &groups[i], master);
 		groups[i].shared.first_number = (uint32_t)total;
+		groups[i].shared.count = (uint32_t)groups[i].count;
+		fleet->talkers += talkers(&groups[i]);
 		total += (uint64_t)groups[i].count;
 	}
 	if (total > TARGETS_MAX)

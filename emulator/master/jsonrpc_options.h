@@ -8,6 +8,7 @@
 #define MASTER_JSONRPC_OPTIONS_H
 
 #include "emulator/base/settings.h"
+#include "emulator/base/tls_settings.h"
 #include "emulator/master/wire.h"
 
 struct master_jsonrpc {
@@ -16,6 +17,8 @@ struct master_jsonrpc {
 	int64_t message_max, ping_ns;
 	int64_t pool, batch, attempts, first_ns;
 	int64_t breaker_failures, breaker_open_ns;
+	bool secure;
+	struct tls_settings tls;
 };
 _Static_assert(sizeof(struct master_jsonrpc) <= MASTER_WIRE_OPTIONS_BYTES, "room in a listener");
 

@@ -75,6 +75,16 @@ static const struct setting jsonrpc_settings[] = {
 	  .min = 1000000,
 	  .max = INT64_C(3600000000000),
 	  .help = "how long an open breaker fails commands at once, before it lets one through" },
+	{ .name = "secure",
+	  .kind = SETTING_BOOL,
+	  .offset = JSONRPC_OPTION(secure),
+	  .def = "false",
+	  .help = "TLS, with certificates on both sides (wss, https); a simulated run goes without" },
+	{ .name = "tls",
+	  .kind = SETTING_GROUP,
+	  .offset = JSONRPC_OPTION(tls),
+	  .sub = &tls_settings_table,
+	  .help = "with secure = true: certificates" },
 	{ .name = NULL },
 };
 const struct setting_table master_jsonrpc_table = {

@@ -49,6 +49,8 @@ static const struct master_jsonrpc *options_of(struct net_conn *conn)
 struct port {
 	struct rpc_server server;
 	struct jsonrpc_calls *calls; /* NULL: a connection a command */
+	struct tls_context *context;
+	struct net *tls; /* NULL: plain, or simulated */
 };
 
 static struct rpc_server *server_of(struct net_conn *conn)
@@ -262,10 +264,24 @@ static const struct rpc_service service = { .call = call,
 					    .leave = leave,
 					    .bad = bad };
 
+/* Room for handshakes and records; address space until it is used. */
+#define TLS_CONNECTIONS 16384
+
+static void close_tls(struct master_listener *listener, struct port *port)
+{
+	if (port->tls != NULL)
+		net_tls_free(port->tls);
+	tls_context_free(port->context);
+	listener->net = listener->master->net;
+}
+
 static int open_listener(struct master_listener *listener)
 {
 	const struct master_jsonrpc *own = listener->options.wire_options;
 	struct rpc_options options = rpc_default_options;
+	struct net_tls_options tls = { .connections = TLS_CONNECTIONS,
+				       .listeners = 1,
+				       .buffer_bytes = 64u << 20 };
 	struct port *port = calloc(1, sizeof(*port));
 
 	if (port == NULL)
@@ -277,6 +293,12 @@ static int open_listener(struct master_listener *listener)
 	int rc = rpc_server_init(&port->server, listener->master->loop, &options, &service);
 	if (rc < 0)
 		goto no_server;
+	if (own->secure && !listener->master->loop->simulated)
+		rc = tls_settings_open(&own->tls, listener->net, &tls, &port->context, &port->tls);
+	if (rc < 0)
+		goto no_tls;
+	if (port->tls != NULL)
+		listener->net = port->tls;
 	if (listener->options.keep)
 		rc = jsonrpc_calls_new(listener, &port->calls);
 	if (rc < 0)
@@ -284,6 +306,8 @@ static int open_listener(struct master_listener *listener)
 	listener->state = port;
 	return 0;
 no_calls:
+	close_tls(listener, port);
+no_tls:
 	rpc_server_release(&port->server);
 no_server:
 	free(port);
@@ -295,6 +319,7 @@ static void close_listener(struct master_listener *listener)
 	struct port *port = listener->state;
 
 	jsonrpc_calls_free(port->calls);
+	close_tls(listener, port);
 	rpc_server_release(&port->server);
 	free(port);
 }
@@ -309,6 +334,8 @@ static bool call_target(struct master_listener *listener, struct command *comman
 
 static void begin(struct net_conn *conn)
 {
+	/* The session has deadlines of its own, and guests may stay. */
+	timer_cancel(&conn->net->loop->timers, &conn->timer);
 	rpc_session_begin(&state_of(conn)->session, server_of(conn), conn, NULL, RPC_ALL);
 }
 
@@ -561,6 +588,7 @@ const struct master_wire master_wire_jsonrpc = {
 	.accepted = { .received = received, .closed = talk_closed },
 	.begin = begin,
 	.drop = drop,
+	.guests = true,
 	.call = call_target,
 	.ask = ask,
 	.heard = heard,

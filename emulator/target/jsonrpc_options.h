@@ -7,6 +7,7 @@
 #define TARGET_JSONRPC_OPTIONS_H
 
 #include "emulator/base/settings.h"
+#include "emulator/base/tls_settings.h"
 #include "emulator/target/wire.h"
 
 struct target_jsonrpc {
@@ -14,6 +15,8 @@ struct target_jsonrpc {
 	const char *token; /* "": nobody needs one */
 	int64_t rate, message_max, events;
 	int64_t ping_ns;
+	bool secure;
+	struct tls_settings tls;
 };
 _Static_assert(sizeof(struct target_jsonrpc) <= TARGET_WIRE_OPTIONS_BYTES, "room in a group");
 

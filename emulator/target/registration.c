@@ -78,6 +78,7 @@ void target_link_lost(struct target *target, int error)
 {
 	if (!target_in_service(target))
 		return;
+	target->env->totals.disconnects++;
 	target_say(target, EVENT_DISCONNECTED,
 		   error != 0 ? strerror(-error) : "the peer closed in good order");
 	if (target->registered)

@@ -16,6 +16,17 @@
  * What a server speaks beside methods (batches, REST, streams ...) is emulator/rpc's.
  */
 
+/* What a group has. */
+struct jsonrpc_run {
+	struct rpc_server server; /* first: spoil_frame.c knows it alone */
+	struct tls_context *context;
+	struct net *tls; /* NULL: plain, or simulated */
+};
+
+/* Room for handshakes and records; address space until it is used. */
+#define TLS_CONNECTIONS 16384
+#define TLS_LISTENERS 8192
+
 /* What a connection has beyond struct served. */
 enum phase { SERVING, SHAKING_HANDS, ASKED, ACCEPTED, REJECTED };
 struct jsonrpc_conn {
@@ -42,7 +53,7 @@ static struct target *target_of(const struct rpc_session *session)
 
 static struct rpc_server *server_of(const struct target *target)
 {
-	return target->group->run->wire;
+	return &((struct jsonrpc_run *)target->group->run->wire)->server;
 }
 
 static struct qn_text text_of(const char *text)
@@ -294,9 +305,12 @@ static int open_group(struct target_env *env, const struct target_group *group)
 {
 	const struct target_jsonrpc *own = group->wire_options;
 	struct rpc_options options = rpc_default_options;
-	struct rpc_server *server = calloc(1, sizeof(*server));
+	struct net_tls_options tls = { .connections = TLS_CONNECTIONS,
+				       .listeners = TLS_LISTENERS,
+				       .buffer_bytes = 64u << 20 };
+	struct jsonrpc_run *run = calloc(1, sizeof(*run));
 
-	if (server == NULL)
+	if (run == NULL)
 		return -ENOMEM;
 	options.message_max = (size_t)own->message_max;
 	options.token = own->token[0] != '\0' ? own->token : NULL;
@@ -304,20 +318,34 @@ static int open_group(struct target_env *env, const struct target_group *group)
 	options.deflate = own->deflate;
 	options.ping_ns = own->ping_ns;
 	options.ring = (size_t)own->events;
-	int rc = rpc_server_init(server, env->loop, &options, &service);
-	if (rc < 0) {
-		free(server);
-		return rc;
-	}
-	group->run->wire = server;
+	int rc = rpc_server_init(&run->server, env->loop, &options, &service);
+	if (rc < 0)
+		goto no_server;
+	if (own->secure && !env->loop->simulated)
+		rc = tls_settings_open(&own->tls, env->net, &tls, &run->context, &run->tls);
+	if (rc < 0)
+		goto no_tls;
+	if (run->tls != NULL)
+		group->run->net = run->tls;
+	group->run->wire = run;
 	return 0;
+no_tls:
+	rpc_server_release(&run->server);
+no_server:
+	free(run);
+	return rc;
 }
 
 static void close_group(struct target_env *env, const struct target_group *group)
 {
-	(void)env;
-	rpc_server_release(group->run->wire);
-	free(group->run->wire);
+	struct jsonrpc_run *run = group->run->wire;
+
+	if (run->tls != NULL)
+		net_tls_free(run->tls);
+	tls_context_free(run->context);
+	group->run->net = env->net;
+	rpc_server_release(&run->server);
+	free(run);
 }
 
 static const struct target_wire *choose(const void *options)
@@ -456,12 +484,14 @@ static void ended(struct net_conn *conn, const char *rest, size_t len)
 		served_ended(conn, rest, len);
 }
 
-/* A fault may have put another id in its place: it goes back the way it can. */
-static char way_back(const struct rpc_session *session, char tag)
+#define WRONG_ID "t\"nobody\""
+
+/* Of an answer whose own way back is not known, since a fault or a full pool has lost its id. */
+static char way_back(const struct rpc_session *session)
 {
-	if (session->state != RPC_HTTP)
-		return tag;
-	return session->batch != NULL ? 'B' : 'h';
+	if (session->batch != NULL)
+		return 'B';
+	return session->state == RPC_HTTP ? 'h' : 't';
 }
 
 static void put_result(const struct target_answer *answer, struct qn_json_writer *w)
@@ -499,7 +529,7 @@ static size_t write_answer(struct net_conn *conn, const struct target_answer *an
 			   size_t cap)
 {
 	struct rpc_session *session = &state_of(conn)->session;
-	char room[RPC_ID_MAX + 16], result[512], error[FAULT_TEXT_MAX + 1];
+	char room[16], result[512], error[FAULT_TEXT_MAX + 1];
 	struct qn_text token = answer->id.len > 0 ? answer->id : text_of("t");
 	struct qn_json_writer w;
 
@@ -508,10 +538,9 @@ static size_t write_answer(struct net_conn *conn, const struct target_answer *an
 		unit[0] = ' ';
 		return 1;
 	}
-	char tag = way_back(session, *token.at);
-	if (tag != *token.at && *token.at == 't') {
+	if (answer->id.len == 0 || is(answer->id, WRONG_ID)) {
 		memcpy(room, token.at, token.len);
-		room[0] = tag;
+		room[0] = way_back(session);
 		token.at = room;
 	}
 	if (answer->word == RANGE_ERROR) {
@@ -584,7 +613,7 @@ static void report_hit(struct target *target)
 	.open = open_group, .close = close_group, .check = check, .hello = hello, .heard = heard,  \
 	.served = SERVED, .begin = begin, .drop = drop, .write = write_answer, .take = take,       \
 	.sent = sent, .describe = target_jsonrpc_describe, .news = news, .report_hit = report_hit, \
-	.wrong_id = "t\"nobody\"",                                                                 \
+	.wrong_id = WRONG_ID,                                                                      \
 	.faults_without = FAULT_BIT(FAULT_NO_NEWLINE) | FAULT_BIT(FAULT_UPPER_TYPE),               \
 	.faults_own = FAULT_BIT(FAULT_WRONG_MASK) | FAULT_BIT(FAULT_BAD_CLOSE) |                   \
 		      FAULT_BIT(FAULT_HALF_FRAME) | FAULT_BIT(FAULT_SSE_STALL),                    \

@@ -454,7 +454,7 @@ struct recovery {
 	struct rpc_client *client;
 	struct timer ask, stop;
 	uint64_t asked, ok, broken, other;
-	int64_t down_ns, back_ns;
+	int64_t up_ns, back_ns; /* the server is there again; a call is answered again */
 };
 
 static void recovery_done(void *context, const struct rpc_answer *answer)
@@ -467,7 +467,7 @@ static void recovery_done(void *context, const struct rpc_answer *answer)
 		r->broken++;
 	else
 		r->other++;
-	if (answer->outcome == RPC_OK && r->down_ns > 0 && r->back_ns == 0)
+	if (answer->outcome == RPC_OK && r->up_ns > 0 && r->back_ns == 0)
 		r->back_ns = r->loop.now_ns;
 }
 
@@ -517,14 +517,12 @@ static void measure_recovery(uint16_t port)
 	loop_timer(&r.loop, &r.ask, NS_PER_MS);
 	run_for(&r, NS_PER_S / 2);
 	stop_server(server);
-	loop_read_clocks(&r.loop);
-	r.down_ns = r.loop.now_ns;
 	run_for(&r, NS_PER_S / 2);
 	server = start_server(port);
 	loop_read_clocks(&r.loop);
-	int64_t up_ns = r.loop.now_ns;
+	r.up_ns = r.loop.now_ns;
 	run_for(&r, 5 * NS_PER_S);
-	double recovered = r.back_ns > 0 ? (double)(r.back_ns - up_ns) / 1e9 : 99;
+	double recovered = r.back_ns > 0 ? (double)(r.back_ns - r.up_ns) / 1e9 : 99;
 	say("recovered_s_after_restart", recovered, "s", -5);
 	timer_cancel(&r.loop.timers, &r.ask);
 	rpc_client_free(r.client);

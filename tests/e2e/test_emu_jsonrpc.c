@@ -2,6 +2,7 @@
  * quintain-emu with the wire jsonrpc: what a config may not say, and a fleet and a master that meet
  * over real sockets, with a token, over kept connections, and through a master that restarts.
  */
+#include "tests/support/certs.h"
 #include "tests/support/e2e.h"
 #include "tests/support/peer.h"
 #include "tests/support/require.h"
@@ -40,7 +41,7 @@ Test(emu_jsonrpc, what_a_config_may_not_say)
 
 static const char *fleet(const char *jsonrpc)
 {
-	char config[2048];
+	char config[4096];
 
 	snprintf(
 		config, sizeof(config),
@@ -55,7 +56,7 @@ static const char *fleet(const char *jsonrpc)
 
 static const char *master(const char *settings)
 {
-	char config[2048];
+	char config[4096];
 
 	snprintf(config, sizeof(config),
 		 "master = { wire = \"jsonrpc\"; listen = { host = \"@A.0.1\"; port = @P; };\n"
@@ -123,6 +124,28 @@ Test(emu_jsonrpc, the_master_of_those_who_dial_restarts)
 	}
 	emu_signal(emu, SIGTERM);
 	emu_wait(emu);
+}
+
+static const char *tls_text(char *space, size_t cap, const char *more)
+{
+	snprintf(space, cap,
+		 "%s secure = true; tls = { ca = \"%s\"; cert = \"%s\"; key = \"%s\"; "
+		 "check_hostname = false; };",
+		 more, certs_file("ca.pem"), certs_file("agent.pem"), certs_file("agent.key"));
+	return space;
+}
+
+Test(emu_jsonrpc, over_tls)
+{
+	char targets[1024], commander[1200], tls[1024];
+
+	certs_make();
+	tls_text(tls, sizeof(tls), "");
+	snprintf(commander, sizeof(commander), "connections = \"kept\"; jsonrpc = { %s };", tls);
+	meet(tls_text(targets, sizeof(targets), ""), commander);
+	snprintf(commander, sizeof(commander), "jsonrpc = { %s };", tls);
+	meet(tls_text(targets, sizeof(targets), "dial = true;"), commander);
+	certs_remove();
 }
 
 /* Rubbish at a target's port and at the master's: an answer where one is due, and no harm. */

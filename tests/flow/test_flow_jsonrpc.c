@@ -331,6 +331,36 @@ Test(flow_jsonrpc, cancelling_what_waits)
 	finish();
 }
 
+/* An answer that a fault has swallowed, or given another id, does not hold up the rest of its
+ * batch. */
+Test(flow_jsonrpc, faults_inside_a_batch)
+{
+	static const struct fault_spec drop = { .kind = FAULT_DROP, .probability = 1 };
+	static const struct fault_spec wrong_id = { .kind = FAULT_WRONG_ID, .probability = 1 };
+
+	start(false, false);
+	REQUIRE(target_env_reserve_faults(&range.env, 4) == 0);
+	with_client(2);
+	REQUIRE(target_fault_on(&range.targets[0], &drop));
+	REQUIRE(rpc_client_call(client, "target.ping", (struct qn_text){ NULL, 0 }, answered,
+				NULL) == 0);
+	ask("target.fly", "{}");
+	range_pass(&range, 10);
+	cr_expect_str_eq(said(), "error(Method not found) ");
+	target_fault_off(&range.targets[0], FAULT_DROP);
+	REQUIRE(target_fault_on(&range.targets[0], &wrong_id));
+	REQUIRE(rpc_client_call(client, "target.ping", (struct qn_text){ NULL, 0 }, answered,
+				NULL) == 0);
+	ask("target.fly", "{}");
+	range_pass(&range, 10);
+	cr_expect_str_eq(said(), "error(Method not found) ");
+	target_fault_off(&range.targets[0], FAULT_WRONG_ID);
+	ask("target.ping", "{}");
+	range_pass(&range, 10);
+	cr_expect_str_eq(said(), "ok(\"alive\") ");
+	finish();
+}
+
 /* A target that is switched off while answers wait leaves nothing behind. */
 Test(flow_jsonrpc, switched_off_inside_a_batch)
 {

@@ -52,11 +52,13 @@ Test(board_python, expressions)
 	static const char *const cases[][2] = {
 		{ "print(1+2*3, -7//2, -7%3, 1/2, 7>>1)", "7 -4 2 0.5 3\n" },
 		{ "print(1 if 0 else 2, not 1, 0 or 'a', 1 and 'b')", "2 False a b\n" },
-		{ "print([i*2 for i in range(5) if i%2], (1,), {'a':1})", "[2, 6] (1,) {'a': 1}\n" },
+		{ "print([i*2 for i in range(5) if i%2], (1,), {'a':1})",
+		  "[2, 6] (1,) {'a': 1}\n" },
 		{ "print('abc'[1:], 'abc'[-1], b'ab'[0], 'b' in 'abc')", "bc c 97 True\n" },
 		{ "print('%d-%s-%02x' % (3,'x',10), '{} {0}'.format(1,2))", "3-x-0a 1 1\n" },
 		{ "print(repr(b'\\x00a\\n'), repr('it\\'s'))", "b'\\x00a\\n' \"it's\"\n" },
-		{ "print('a,b'.split(','), '-'.join(['x','y']), ' q '.strip())", "['a', 'b'] x-y q\n" },
+		{ "print('a,b'.split(','), '-'.join(['x','y']), ' q '.strip())",
+		  "['a', 'b'] x-y q\n" },
 		{ "print(len('abc'), int('12'), int('ff',16), str(5)+'!')", "3 12 255 5!\n" },
 		{ "print(1,2,sep='-',end='.')", "1-2." },
 		{ "a,b=1,2;a,b=b,a;a+=5;print(a,b)", "7 1\n" },
@@ -68,7 +70,8 @@ Test(board_python, expressions)
 
 Test(board_python, statements)
 {
-	expect("i=0\nwhile True:\n i+=1\n if i==2: continue\n if i>3: break\n print(i)\n", "1\n3\n");
+	expect("i=0\nwhile True:\n i+=1\n if i==2: continue\n if i>3: break\n print(i)\n",
+	       "1\n3\n");
 	expect("def f(a,b=2):\n return a*b\nprint(f(3),f(3,b=5))", "6 15\n");
 	expect("try:\n 1/0\nexcept (ValueError,ZeroDivisionError) as e:\n print(e)\nfinally:\n print('f')",
 	       "divide by zero\nf\n");
@@ -80,14 +83,17 @@ Test(board_python, statements)
 Test(board_python, exceptions)
 {
 	expect_raise("x", "NameError: name 'x' isn't defined\n");
-	expect_raise("1/0", "File \"<stdin>\", line 1, in <module>\nZeroDivisionError: divide by zero\n");
-	expect_raise("print('a')\nraise ValueError('bad')", "line 2, in <module>\nValueError: bad\n");
+	expect_raise("1/0",
+		     "File \"<stdin>\", line 1, in <module>\nZeroDivisionError: divide by zero\n");
+	expect_raise("print('a')\nraise ValueError('bad')",
+		     "line 2, in <module>\nValueError: bad\n");
 	expect_raise("print(", "line 2\nSyntaxError: invalid syntax\n");
 	expect_raise("open('nope')", "OSError: [Errno 2] ENOENT\n");
 	expect_raise("[][1]", "IndexError: list index out of range\n");
 	expect_raise("import nothing", "ImportError: no module named 'nothing'\n");
 	expect_raise("while True: pass", "RuntimeError");
-	expect_raise("def f():\n return f()\nf()", "RuntimeError: maximum recursion depth exceeded\n");
+	expect_raise("def f():\n return f()\nf()",
+		     "RuntimeError: maximum recursion depth exceeded\n");
 	/* Nothing runs where the syntax is wrong. */
 	run("print(1)\nx = = 2");
 	cr_expect(result.output_len == 0 && result.end == PYTHON_RAISED);
@@ -109,7 +115,8 @@ Test(board_python, files_outlive_what_runs)
 
 Test(board_python, a_full_disk)
 {
-	expect("f=open('t','wb')\nfor i in range(847):\n n=f.write(bytes(1024))\nprint(n)", "1024\n");
+	expect("f=open('t','wb')\nfor i in range(847):\n n=f.write(bytes(1024))\nprint(n)",
+	       "1024\n");
 	expect_raise("f.write(bytes(4096))", "OSError: 28\n");
 }
 
