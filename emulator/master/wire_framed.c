@@ -56,7 +56,8 @@ _Static_assert(sizeof(struct master_framed) <= MASTER_WIRE_OPTIONS_BYTES, "a con
 /* One connected client, in its connection. */
 struct client {
 	struct net_conn *next, *prev;
-	char id[24];  /* "ip:port" */
+	char id[24]; /* "ip:port" */
+	uint8_t id_len;
 	bool entered; /* it is served: a client among the others */
 	bool packs;   /* it agreed on zlib */
 };
@@ -89,9 +90,9 @@ static struct client *client_of(struct net_conn *conn)
 
 static struct qn_text id_of(struct net_conn *conn)
 {
-	const char *id = client_of(conn)->id;
+	const struct client *client = client_of(conn);
 
-	return (struct qn_text){ id, strlen(id) };
+	return (struct qn_text){ client->id, client->id_len };
 }
 
 /* The server as it is at this moment. */
@@ -161,7 +162,7 @@ static void begin(struct net_conn *conn)
 	struct client *client = client_of(conn);
 
 	conn->rest_max = server->limit + QN_FRAMED_HEAD + 1;
-	net_addr_text(conn->peer, client->id, sizeof(client->id));
+	client->id_len = (uint8_t)strlen(net_addr_text(conn->peer, client->id, sizeof(client->id)));
 	if (server->token.len == 0)
 		enter(conn);
 	else
@@ -297,7 +298,7 @@ static void answer(struct net_conn *conn, const struct qn_framed_message *messag
 	if (server->answers_len > FLUSH_AT || message->text.len * QN_FRAMED_GROWTH + 512 > room)
 		flush(conn);
 	char *unit = server->answers + server->answers_len;
-	size_t len = qn_framed_answer(now(conn), message, id_of(conn), unit,
+	size_t len = qn_framed_answer(&server->known, message, id_of(conn), unit,
 				      server->cap - server->answers_len);
 	if (client_of(conn)->packs)
 		len = framed_zip_pack(server->zip, unit, len);
@@ -403,6 +404,7 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 
 	(void)fresh;
 	master_alive(conn);
+	now(conn); /* for all of these */
 	while (!talk_of(conn)->gone) {
 		enum qn_code code = next(conn, bytes + done, len - done, &text, &taken);
 		if (code == QN_MORE)
