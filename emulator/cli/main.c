@@ -1,5 +1,6 @@
 #include "emulator/cli/app.h"
 #include "emulator/console/console.h"
+#include "emulator/sniff/sniff.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,8 @@ static const char help[] =
 	"       quintain-emu check CONFIG [--set ...] check a config and say what it means\n"
 	"       quintain-emu settings                 all settings, as Markdown\n"
 	"       quintain-emu console framed://HOST:PORT   talk to a server of that wire\n"
+	"       quintain-emu sniff WIRE --listen A --to B   a proxy that shows, records, spoils\n"
+	"       quintain-emu decode FILE              what a recording or capture holds\n"
 	"\n"
 	"options of run:\n"
 	"  --set PATH=VALUE   override a setting (repeatable), e.g. --set fleet.ramp=50\n"
@@ -73,7 +76,8 @@ static int print_settings(void)
 
 static int dispatch(const char *command, struct app_options *options)
 {
-	static const char *const commands[] = { "run", "check", "settings", "console", NULL };
+	static const char *const commands[] = { "run",     "check", "settings",
+						"console", "sniff", "decode",   NULL };
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
@@ -146,6 +150,10 @@ int main(int argc, char **argv)
 		return EXIT_ENVIRONMENT;
 	if (argc > 1 && strcmp(argv[1], "console") == 0)
 		return checked_output(console_main(argc - 1, argv + 1));
+	if (argc > 1 && strcmp(argv[1], "sniff") == 0)
+		return checked_output(sniff_main(argc - 1, argv + 1));
+	if (argc > 1 && strcmp(argv[1], "decode") == 0)
+		return checked_output(decode_main(argc - 1, argv + 1));
 	options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
 	if (options.overrides == NULL)
 		return EXIT_ENVIRONMENT;
