@@ -174,9 +174,9 @@ static void put_packet(struct out_file *out, struct pcapng_conn *conn, enum way 
 
 #define NOTHING ((struct qn_text){ NULL, 0 })
 
+/* The SYN went out when the connection was opened. */
 static void shake_hands(struct out_file *out, struct pcapng_conn *conn, int64_t at_ns)
 {
-	put_packet(out, conn, TO_SERVER, SYN, NOTHING, at_ns, NULL);
 	put_packet(out, conn, TO_CLIENT, SYN | ACK, NOTHING, at_ns, NULL);
 	put_packet(out, conn, TO_SERVER, ACK, NOTHING, at_ns, NULL);
 	conn->shook = true;
@@ -226,13 +226,13 @@ void pcapng_put(struct out_file *out, struct pcapng_conn *conn, const struct hap
 
 	if (happened->kind == HAPPENED_OPEN) {
 		open_conn(conn, happened);
+		put_packet(out, conn, TO_SERVER, SYN, NOTHING, at_ns, NULL);
 		return;
 	}
 	if (!conn->open)
 		return;
 	if (happened->kind == HAPPENED_REFUSED) {
-		put_packet(out, conn, TO_SERVER, SYN, NOTHING, at_ns, happened->text);
-		put_packet(out, conn, TO_CLIENT, RST | ACK, NOTHING, at_ns, NULL);
+		put_packet(out, conn, TO_CLIENT, RST | ACK, NOTHING, at_ns, happened->text);
 		conn->open = false;
 		return;
 	}
@@ -244,6 +244,7 @@ void pcapng_put(struct out_file *out, struct pcapng_conn *conn, const struct hap
 		if (!conn->fin[happened->way])
 			put_packet(out, conn, happened->way, FIN | ACK, NOTHING, at_ns, NULL);
 		conn->fin[happened->way] = true;
+		conn->last = happened->way;
 		break;
 	case HAPPENED_RESET:
 		put_packet(out, conn, happened->way, RST | ACK, NOTHING, at_ns, NULL);
@@ -251,7 +252,7 @@ void pcapng_put(struct out_file *out, struct pcapng_conn *conn, const struct hap
 		break;
 	case HAPPENED_CLOSE:
 		if (conn->fin[0] && conn->fin[1])
-			put_packet(out, conn, !happened->way, ACK, NOTHING, at_ns, NULL);
+			put_packet(out, conn, !conn->last, ACK, NOTHING, at_ns, NULL);
 		conn->open = false;
 		break;
 	case HAPPENED_FAULT: put_fault(out, conn, happened, at_ns); break;

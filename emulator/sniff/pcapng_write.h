@@ -19,6 +19,7 @@ struct pcapng_conn {
 	struct net_addr ends[2]; /* [TO_SERVER]: who sends that way, the client */
 	uint32_t seq[2];
 	bool open, shook, fin[2];
+	enum way last; /* whose FIN came last */
 };
 
 void pcapng_begin(struct out_file *out, const char *program);

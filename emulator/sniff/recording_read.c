@@ -143,18 +143,31 @@ static bool kind_of(struct reader *reader, const struct line *line, struct happe
 	return false;
 }
 
-/* Who sent: the target speaks to the server when it registers, and from it when it is called. */
+/*
+ * Who sent. The target is the client where it registers and the server where it is called; an
+ * agent and a host connect as any client does.
+ */
 static bool way_of(struct reader *reader, const struct line *line, bool reg,
 		   struct happened *happened)
 {
+	static const char *const ways[][2] = { { "c>s", "s>c" },
+					       { "a>m", "m>a" },
+					       { "h>d", "d>h" } };
 	const char *dir = plain(reader, line->dir).at;
 
 	happened->way = TO_SERVER;
-	if (strcmp(dir, "s>c") == 0 || strcmp(dir, reg ? "m>t" : "t>m") == 0)
-		happened->way = TO_CLIENT;
-	else if (strcmp(dir, "c>s") != 0 && strcmp(dir, reg ? "t>m" : "m>t") != 0 && dir[0] != '\0')
-		return false;
-	return true;
+	if (dir[0] == '\0' || strcmp(dir, reg ? "t>m" : "m>t") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		if (strcmp(dir, ways[i][0]) == 0)
+			return true;
+	happened->way = TO_CLIENT;
+	if (strcmp(dir, reg ? "m>t" : "t>m") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		if (strcmp(dir, ways[i][1]) == 0)
+			return true;
+	return false;
 }
 
 static bool tell(struct reader *reader, const struct line *line, happened_fn *fn, void *owner)
@@ -172,10 +185,9 @@ static bool tell(struct reader *reader, const struct line *line, happened_fn *fn
 	happened.route = plain(reader, line->route).at;
 	bool reg = strcmp(happened.route, "reg") == 0;
 	happened.targets = strncmp(happened.route, "cmd", 3) == 0;
-	reader->why = "ev is none of open, eof, reset, close, refused, lost, fault";
 	if (!kind_of(reader, line, &happened))
-		return false;
-	reader->why = "dir is none of c>s, s>c, t>m, m>t";
+		return true; /* an event of others, such as "tls": nothing that is needed here */
+	reader->why = "dir is none of c>s, s>c, t>m, m>t, a>m, m>a, h>d, d>h";
 	if (!way_of(reader, line, reg, &happened))
 		return false;
 	reader->why = "no address";

@@ -331,6 +331,12 @@ void streams_segment(struct streams *streams, const struct segment *segment, int
 	}
 	if (conn == NULL)
 		return;
+	if (segment->rst && way == TO_CLIENT && !conn->halves[TO_CLIENT].known) {
+		tell(streams, conn, HAPPENED_REFUSED, way, (struct qn_text){ NULL, 0 },
+		     "Connection refused", t_ns);
+		forget(streams, conn);
+		return;
+	}
 	take_segment(streams, conn, way, segment, t_ns);
 	if (segment->rst) {
 		give_up(streams, conn, TO_SERVER, t_ns);
