@@ -153,11 +153,15 @@ static void connect_ended(struct crossing *crossing)
 {
 	int error = error_of(crossing->ends[TO_CLIENT].fd);
 
+	crossing->connected = true;
+	if (error == ECONNRESET || error == EPIPE) { /* it was there, and gone at once */
+		lane_reset(crossing, TO_CLIENT);
+		return;
+	}
 	if (error != 0) {
 		refuse(crossing, error);
 		return;
 	}
-	crossing->connected = true;
 	lane_pump(crossing, TO_SERVER);
 }
 

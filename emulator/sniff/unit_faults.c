@@ -43,12 +43,15 @@ const char *unit_faults_names(char *buf, size_t cap)
 
 /* ---- "delay, time normal(200ms, 50ms), probability 0.3" ---- */
 
-static bool is_number(const char *text, size_t len)
+/* Those whose values a config has without quotes. */
+static bool is_number(const char *name, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if (strchr("0123456789.+-eE", text[i]) == NULL)
-			return false;
-	return len > 0;
+	static const char *const numbers[] = { "probability", "count", "bytes", "factor", "seed" };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (strlen(numbers[i]) == len && memcmp(numbers[i], name, len) == 0)
+			return true;
+	return false;
 }
 
 /* To the next comma that is neither in brackets nor in quotes. */
@@ -89,7 +92,7 @@ static bool to_config(const char *text, char *out, size_t cap)
 		size_t value_len = n - word;
 		for (; value_len > 0 && *value == ' '; value_len--)
 			value++;
-		bool bare = is_number(value, value_len) || (value_len > 0 && value[0] == '"');
+		bool bare = (!first && is_number(text, word)) || (value_len > 0 && value[0] == '"');
 		int wrote = snprintf(out + len, cap - len, "%.*s = %s%.*s%s;\n",
 				     first ? 4 : (int)word, first ? "kind" : text, bare ? "" : "\"",
 				     (int)value_len, value, bare ? "" : "\"");
