@@ -1,5 +1,6 @@
 #include "emulator/cli/compare.h"
 #include "emulator/console/console.h"
+#include "emulator/sniff/sniff.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@ static const char help[] =
 	"       quintain-emu compare CONFIG [options] the same fleet over two wires, side by side\n"
 	"       quintain-emu settings                 all settings, as Markdown\n"
 	"       quintain-emu console framed://HOST:PORT   talk to a server of that wire\n"
+	"       quintain-emu sniff WIRE --listen A --to B   a proxy that shows, records, spoils\n"
+	"       quintain-emu decode FILE              what a recording or capture holds\n"
 	"\n"
 	"options of run:\n"
 	"  --set PATH=VALUE   override a setting (repeatable), e.g. --set fleet.ramp=50\n"
@@ -95,8 +98,8 @@ static int compare(struct compare_options *options)
 static int dispatch(const char *command, struct app_options *options,
 		    struct compare_options *compared)
 {
-	static const char *const commands[] = { "run",      "check",   "compare",
-						"settings", "console", NULL };
+	static const char *const commands[] = { "run",     "check", "compare", "settings",
+						"console", "sniff", "decode",  NULL };
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
@@ -185,6 +188,10 @@ int main(int argc, char **argv)
 		return EXIT_ENVIRONMENT;
 	if (argc > 1 && strcmp(argv[1], "console") == 0)
 		return checked_output(console_main(argc - 1, argv + 1));
+	if (argc > 1 && strcmp(argv[1], "sniff") == 0)
+		return checked_output(sniff_main(argc - 1, argv + 1));
+	if (argc > 1 && strcmp(argv[1], "decode") == 0)
+		return checked_output(decode_main(argc - 1, argv + 1));
 	options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
 	if (options.overrides == NULL)
 		return EXIT_ENVIRONMENT;
