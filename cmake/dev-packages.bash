@@ -2,14 +2,17 @@
 # The Debian packages that ./dev needs: found, or installed.
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev libssl-dev
-        zlib1g-dev libedit-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
+    [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev
+        libwslay-dev zlib1g-dev
+        libedit-dev libssl-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
+    [benchvm]="linux-source flex bison bc make patch xz-utils libelf-dev util-linux"
     [bench]="libjansson-dev libcjson-dev"
     [format]="clang-format"
     [lint]="clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-dev"
+    [debian13]="debootstrap"
 )
 
 has_header() { printf '#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1; }
@@ -26,15 +29,22 @@ present() {
     ninja-build) command -v ninja ;;
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
+    libwslay-dev) has_header wslay/wslay.h ;;
+    zlib1g-dev) pkg-config --exists zlib ;;
     libmpack-dev) has_header mpack.h ;;
     python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
-    zlib1g-dev) pkg-config --exists zlib ;;
     libssl-dev) pkg-config --exists openssl ;;
     libgpiod-dev) pkg-config --exists libgpiod ;;
     libserialport-dev) pkg-config --exists libserialport ;;
     libudev-dev) pkg-config --exists libudev ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
     libedit-dev) pkg-config --exists libedit ;;
+    libssl-dev) pkg-config --exists libcrypto ;;
+    # The package linux-source only names the newest of them.
+    linux-source) compgen -G '/usr/src/linux-source-*.tar.xz' ;;
+    libelf-dev) has_header libelf.h ;;
+    xz-utils) command -v xz ;;
+    util-linux) command -v setpriv && command -v setsid ;;
     libcriterion-dev) pkg-config --exists criterion ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libcjson-dev) pkg-config --exists libcjson ;;
@@ -47,7 +57,7 @@ present() {
 need() {
     local group name names known missing=() wanted=()
     for group in "$@"; do
-        read -ra names <<<"${packages[$group]}"
+        read -ra names <<<"${packages[$group]//$'\n'/ }"
         wanted+=("${names[@]}")
     done
     # shellcheck disable=SC2016 # dpkg-query expands these

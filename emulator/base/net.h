@@ -16,9 +16,12 @@
 
 #include "emulator/base/loop.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum net_stamped { NET_STAMPED_SENT, NET_STAMPED_RECEIVED };
 
 struct net_addr {
 	uint32_t ip;
@@ -45,6 +48,12 @@ struct net_handler {
 	void (*ended)(struct net_conn *conn, const char *rest, size_t len);
 	/* The connection is gone, not by our own net_close(). The last call. */
 	void (*closed)(struct net_conn *conn, int error);
+	/*
+	 * After net_stamp(), as the kernel stamped it (CLOCK_REALTIME): the last byte of a write
+	 * unit went to the network device (it may come from within net_send()), or the last byte
+	 * of what received() is about to get came from it.
+	 */
+	void (*stamped)(struct net_conn *conn, enum net_stamped what, int64_t wall_ns);
 };
 
 /* Bytes of a message that has not ended yet. */
@@ -98,6 +107,7 @@ struct net_ops {
 	int (*hole)(struct net_listener *listener, bool on);
 	int (*hole_conn)(struct net_conn *conn, bool on);
 	void (*poke)(struct net_conn *conn);
+	int (*stamp)(struct net_conn *conn); /* NULL: it has no stamps */
 };
 
 struct net {
@@ -161,6 +171,13 @@ static inline int net_hole_conn(struct net_conn *conn, bool on)
 static inline void net_poke(struct net_conn *conn)
 {
 	conn->net->ops->poke(conn);
+}
+
+/* Has the kernel stamp what is sent and received from now on. -EOPNOTSUPP where there are no
+ * stamps. */
+static inline int net_stamp(struct net_conn *conn)
+{
+	return conn->net->ops->stamp != NULL ? conn->net->ops->stamp(conn) : -EOPNOTSUPP;
 }
 
 /* "127.0.0.1:8081". buf of 24 bytes suffices. Returns buf. */

@@ -6,7 +6,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <linux/filter.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -33,6 +35,7 @@ struct socket_conn {
 	bool watches_writes;
 	/* Of connects alone: accepted ones have TCP_NODELAY from their listener. */
 	bool nagles, has_sent;
+	bool stamps;
 	bool unread; /* more has come than was read: its peer takes no answers at the moment */
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	struct net_conn conn;
@@ -161,6 +164,51 @@ static struct socket_conn *new_conn(struct net_socket *ns, int fd, uint8_t state
 	return sc;
 }
 
+/* ---- the kernel's stamps (Documentation/networking/timestamping.rst) ---- */
+
+static void tell_stamp(struct socket_conn *sc, struct msghdr *msg, enum net_stamped what)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		struct scm_timestamping at;
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPING)
+			continue;
+		memcpy(&at, CMSG_DATA(c), sizeof(at));
+		if (sc->conn.handler->stamped != NULL && at.ts[0].tv_sec != 0)
+			sc->conn.handler->stamped(&sc->conn, what,
+						  (int64_t)at.ts[0].tv_sec * NS_PER_S +
+							  at.ts[0].tv_nsec);
+		return;
+	}
+}
+
+/* Most drivers stamp within the send; what comes later makes an EPOLLERR, and SO_ERROR stays 0. */
+static void take_stamps(struct socket_conn *sc)
+{
+	_Alignas(struct cmsghdr) char control[256];
+
+	while (sc->state != DEAD) {
+		struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+		if (recvmsg(sc->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
+		tell_stamp(sc, &msg, NET_STAMPED_SENT);
+	}
+}
+
+static ssize_t receive_stamped(struct socket_conn *sc, char *bytes, size_t room)
+{
+	_Alignas(struct cmsghdr) char control[256];
+	struct iovec iov = { bytes, room };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(sc->fd, &msg, 0);
+
+	if (n > 0)
+		tell_stamp(sc, &msg, NET_STAMPED_RECEIVED);
+	return n;
+}
+
 /* ---- reading ---- */
 
 /* Keeps what the handler did not take. */
@@ -234,7 +282,10 @@ static bool read_unit(struct socket_conn *sc, uint32_t events)
 		return false;
 	}
 	fetch_soon(sc);
-	ssize_t n = recv(sc->fd, ns->unit, room, 0);
+	ssize_t n = sc->stamps ? receive_stamped(sc, ns->unit, room)
+			       : recv(sc->fd, ns->unit, room, 0);
+	if (sc->state == DEAD)
+		return false;
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			fail(sc, -errno);
@@ -322,6 +373,19 @@ static void leave_at_once(struct socket_conn *sc)
 	sc->nagles = false;
 }
 
+static int socket_stamp(struct net_conn *conn)
+{
+	struct socket_conn *sc = of_conn(conn);
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE |
+		    SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+		    SOF_TIMESTAMPING_OPT_TSONLY;
+
+	if (setsockopt(sc->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)) < 0)
+		return -errno;
+	sc->stamps = true;
+	return 0;
+}
+
 static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 {
 	struct socket_conn *sc = of_conn(conn);
@@ -342,6 +406,8 @@ static int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 	ssize_t n = send(sc->fd, bytes, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return break_off(sc, -errno);
+	if (sc->stamps)
+		take_stamps(sc);
 	size_t sent = n < 0 ? 0 : (size_t)n;
 	return sent < len ? queue_rest(sc, bytes + sent, len - sent) : 0;
 }
@@ -413,10 +479,19 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
 
 	if (sc->state == CONNECTING)
 		connect_done(sc, events);
+	if (sc->stamps && sc->state != DEAD && (events & EPOLLERR)) {
+		take_stamps(sc);
+		if (!(events & EPOLLHUP)) /* a reset has both */
+			events &= ~(uint32_t)EPOLLERR;
+	}
 	if (sc->state == DEAD)
 		return;
+	/* We could not write any more, but why may stand in what the peer had said before. */
 	if (sc->error != 0) {
-		fail(sc, sc->error);
+		if (sc->state == OPEN)
+			read_all(sc, events | EPOLLHUP);
+		if (sc->state != DEAD)
+			fail(sc, sc->error);
 		return;
 	}
 	/* After an error nothing leaves any more, but what came before it is still to be read. */
@@ -678,6 +753,7 @@ static const struct net_ops socket_ops = {
 	.hole = socket_hole,
 	.hole_conn = socket_hole_conn,
 	.poke = socket_poke,
+	.stamp = socket_stamp,
 };
 
 int net_socket_new(struct loop *loop, const struct net_socket_limits *limits, struct net **ret)

@@ -10,6 +10,14 @@ _quintain_emu_settings() {
         /^\| `/ && $3 !~ /^ \| (group|list of groups) / { print prefix $2 "=" }'
 }
 
+# "a,b" for every two wires: what the setting `wire` may be says the program.
+_quintain_emu_wires() {
+    "$1" settings 2>/dev/null | awk -F'|' '
+        $2 ~ /`wire`/ { n = split($0, word, "\""); for (i = 2; i <= n; i += 2) if (!seen[word[i]]++) wire[++wires] = word[i]
+            for (a = 1; a <= wires; a++) for (b = 1; b <= wires; b++) if (a != b) print wire[a] "," wire[b]
+            exit }'
+}
+
 _quintain_emu() {
     local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before command='' i
     COMPREPLY=()
@@ -35,7 +43,11 @@ _quintain_emu() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --for | --seeds | =) return ;; # a time, a range, a value: nothing to offer
+    --wires)
+        mapfile -t COMPREPLY < <(compgen -W "$(_quintain_emu_wires "$program")" -- "$word")
+        return
+        ;;
+    --for | --seeds | --passes | =) return ;; # a time, a range, a value: nothing to offer
     esac
 
     local options='-h --help -V --version'
@@ -43,11 +55,12 @@ _quintain_emu() {
     run) options+=' --set --for --simulate --seeds --out --no-events --log --json --quiet' ;;
     check) options+=' --set' ;;
     console) options='-h --help --demo --performance --messages --in-flight --bytes' ;;
+    compare) options+=' --set --wires --passes --out --json --quiet' ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'run check settings console' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'run check compare settings console' -- "$word")
     elif [ "$command" = console ]; then
         mapfile -t COMPREPLY < <(compgen -W 'framed://' -- "$word")
         compopt -o nospace 2>/dev/null

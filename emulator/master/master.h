@@ -28,6 +28,20 @@ struct master_limits {
 
 #define MASTER_LISTENERS_MAX 16
 
+/*
+ * What a rig measures of each command beside the events; every member may be NULL. `number` is the
+ * target's.
+ */
+struct master_tap {
+	/* The kernel gave the request to the device, or had the answer from it, at wall_ns
+	 * (CLOCK_REALTIME). The answer's stamp comes before answered(). */
+	void (*stamped)(struct master_tap *tap, uint32_t number, enum range_word command,
+			enum net_stamped what, int64_t wall_ns);
+	/* A read of what should be the answer, before it is judged. */
+	void (*answered)(struct master_tap *tap, uint32_t number, enum range_word command,
+			 const char *bytes, size_t len);
+};
+
 struct master_options {
 	struct master_listener_options listen;
 	/* And there as well; up to MASTER_LISTENERS_MAX - 1. */
@@ -37,6 +51,7 @@ struct master_options {
 	int64_t connect_timeout_ns, answer_timeout_ns;
 	struct master_limits limits;
 	uint64_t seed;
+	struct master_tap *tap; /* NULL: none; else it outlives the master */
 };
 
 enum master_outcome { MASTER_OK, MASTER_FAILED, MASTER_LOST };
@@ -114,8 +129,13 @@ int master_command(struct master *master, uint32_t number, enum range_word comma
  * answered an error, another type or no data stays known, as at the real master. Returns how many.
  */
 uint32_t master_forget_failed(struct master *master);
+/* Knows a target that has not registered: it did so with somebody else, earlier. Its number, or
+ * -ENOSPC. */
+int64_t master_adopt(struct master *master, const char *id, size_t len, uint32_t ip);
 void master_forget(struct master *master, uint32_t number);
 
+/* Forgets what was measured of commands so far; of those under way nothing may be. */
+void master_reset_stats(struct master *master);
 const struct master_totals *master_totals(const struct master *master);
 /* Of ping, stand_up, lay_down, activate. */
 const struct master_command_stats *master_stats(const struct master *master,

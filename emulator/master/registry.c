@@ -96,6 +96,22 @@ void master_forget(struct master *master, uint32_t number)
 	master_tell(master, EVENT_M_FORGOTTEN, remote, 0, 0, NULL, 0);
 }
 
+int64_t master_adopt(struct master *master, const char *id, size_t len, uint32_t ip)
+{
+	int64_t number = len > 0 && len < sizeof(((struct remote *)0)->id)
+				 ? registry_enter(master, id, len)
+				 : -1;
+
+	if (number < 0)
+		return -ENOSPC;
+	struct remote *remote = &master->remotes[number];
+	if (!remote->known)
+		master->known++;
+	remote->known = true;
+	remote->ip = ip;
+	return number;
+}
+
 uint32_t master_forget_failed(struct master *master)
 {
 	uint32_t forgotten = 0;

@@ -1,6 +1,6 @@
 #include "emulator/results/parts.h"
 
-#include "emulator/results/markup.h"
+#include "emulator/base/markup.h"
 
 #include <string.h>
 

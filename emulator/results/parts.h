@@ -2,8 +2,8 @@
  * What the files of the results share; nobody else includes this.
  *
  * results.c: directory, beginning and end. stream.c, jsonl.c, ring.c: events.jsonl. sampler.c,
- * marks.c: how the run went. summary.c, pretty.c: summary.json. junit.c: junit.xml. report*.c,
- * chart.c: report.html. markup.c: escaping. Ownership, errors, threads: as results.h says.
+ * marks.c: how the run went. summary.c: summary.json. junit.c: junit.xml. report*.c:
+ * report.html. Ownership, errors, threads: as results.h says.
  */
 #ifndef RESULTS_PARTS_H
 #define RESULTS_PARTS_H
@@ -38,8 +38,5 @@ const char *results_started(const struct results *results, char *buf, size_t cap
 typedef void results_writer(const struct results *results, const struct results_end *end,
 			    FILE *out);
 results_writer summary_write, junit_write, report_write;
-
-/* `text` is JSON: written with indentation. False (and nothing written) where it is none. */
-bool pretty_put(FILE *out, const char *text, size_t len);
 
 #endif

@@ -1,5 +1,7 @@
 #include "emulator/results/report.h"
 
+#include "emulator/base/page.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -174,17 +176,10 @@ static void put_tiles(const struct results *results, const struct results_end *e
 
 void report_write(const struct results *results, const struct results_end *end, FILE *out)
 {
-	/* Whatever slips through the escaping: nothing is loaded, nothing runs. */
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-	      "<meta http-equiv=\"Content-Security-Policy\" "
-	      "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
-	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-	      "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>",
-	      out);
-	markup_put(out, end->verdict);
-	fputs(": ", out);
-	markup_put(out, results_title(results));
-	fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", report_style);
+	char title[512];
+
+	snprintf(title, sizeof(title), "%s: %s", end->verdict, results_title(results));
+	page_begin(out, title, report_style);
 	put_header(results, end, out);
 	fputs("<main>\n", out);
 	put_tiles(results, end, out);
@@ -197,5 +192,6 @@ void report_write(const struct results *results, const struct results_end *end, 
 	report_rounds(results, out);
 	report_notes(results, out);
 	report_files(results, out);
-	fputs("</main>\n</body>\n</html>\n", out);
+	fputs("</main>\n", out);
+	page_end(out);
 }

@@ -8,7 +8,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
-#include "emulator/results/markup.h"
+#include "emulator/base/markup.h"
 #include "emulator/results/parts.h"
 
 extern const char report_style[];

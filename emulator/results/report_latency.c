@@ -1,6 +1,6 @@
 #include "emulator/results/report.h"
 
-#include "emulator/results/chart.h"
+#include "emulator/base/chart.h"
 
 #include <math.h>
 

@@ -1,5 +1,7 @@
 #include "emulator/results/parts.h"
 
+#include "emulator/base/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,43 +14,6 @@
 #define HIST_TICKS 5 /* steps a halving of the distance to 100 %: HdrHistogram's usual */
 
 /* ---- the directory ---- */
-
-/* Like mkdir -p: folders that are there are fine. */
-static int make_folders(const char *path)
-{
-	char part[4096];
-	size_t len = strlen(path);
-
-	if (len == 0)
-		return -ENOENT;
-	if (len >= sizeof(part))
-		return -ENAMETOOLONG;
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0777) < 0 && errno != EEXIST && errno != EISDIR)
-			return -errno;
-	}
-	return 0;
-}
-
-static int open_folder(const char *path)
-{
-	int rc = make_folders(path);
-	int fd = rc < 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (rc < 0)
-		return rc;
-	if (fd < 0)
-		return -errno;
-	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
-		return fd;
-	rc = -errno;
-	close(fd);
-	return rc;
-}
 
 static void hist_file(int command, char *buf, size_t cap)
 {
@@ -134,7 +99,7 @@ int results_open(const struct results_options *options, struct loop *loop, struc
 	results->master = master;
 	results->start_ns = loop->now_ns;
 	results->start_wall_ns = loop->wall_ns;
-	results->dir_fd = rc = open_folder(options->dir);
+	results->dir_fd = rc = folder_open(options->dir);
 	if (rc < 0)
 		goto fail;
 	remove_old(results->dir_fd);
@@ -165,35 +130,26 @@ void results_start(struct results *results)
 
 /* ---- the end ---- */
 
-/* Whole or not at all: written beside, then renamed. */
-static int write_file(struct results *results, const struct results_end *end, const char *name,
-		      void (*write)(const struct results *, const struct results_end *, FILE *,
-				    int),
-		      int which)
-{
-	char part[80];
-	int rc = 0;
+/* One of the files of the end, on its way through folder_write(). */
+struct document {
+	const struct results *results;
+	const struct results_end *end;
+	void (*write)(const struct results *results, const struct results_end *end, FILE *out,
+		      int which);
+	int which;
+};
 
-	snprintf(part, sizeof(part), "%s.part", name);
-	int fd = openat(results->dir_fd, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (out == NULL) {
-		rc = -errno;
-		if (fd >= 0)
-			close(fd);
-		goto out;
-	}
-	errno = 0;
-	write(results, end, out, which);
-	if (fflush(out) != 0 || ferror(out))
-		rc = errno != 0 ? -errno : -EIO;
-	if (fclose(out) != 0 && rc == 0)
-		rc = -errno;
-	if (rc == 0 && renameat(results->dir_fd, part, results->dir_fd, name) < 0)
-		rc = -errno;
-	if (rc < 0)
-		unlinkat(results->dir_fd, part, 0);
-out:
+static void write_whole(FILE *out, void *context)
+{
+	const struct document *document = context;
+
+	document->write(document->results, document->end, out, document->which);
+}
+
+static int write_file(struct results *results, const char *name, struct document *document)
+{
+	int rc = folder_write(results->dir_fd, name, write_whole, document);
+
 	if (rc < 0 && results->trouble[0] == '\0')
 		snprintf(results->trouble, sizeof(results->trouble), "%s", name);
 	return rc;
@@ -237,10 +193,13 @@ int results_finish(struct results *results, const struct results_end *end)
 		if (master_stats(results->master, results_commands[command])->sent == 0)
 			continue;
 		hist_file(command, name, sizeof(name));
-		rc = first(rc, write_file(results, end, name, write_hist, command));
+		struct document hist = { results, end, write_hist, command };
+		rc = first(rc, write_file(results, name, &hist));
 	}
-	for (int i = 0; i < 3; i++)
-		rc = first(rc, write_file(results, end, names[i], write_document, i));
+	for (int i = 0; i < 3; i++) {
+		struct document document = { results, end, write_document, i };
+		rc = first(rc, write_file(results, names[i], &document));
+	}
 	return rc;
 }
 

@@ -1,5 +1,7 @@
 #include "emulator/results/parts.h"
 
+#include "emulator/base/pretty.h"
+
 #include "proto/json/json.h"
 #include "proto/utf8.h"
 

@@ -143,9 +143,12 @@ static inline void side_closed(struct net_conn *conn, int error)
 }
 
 /* Without `ended`, the end of what the peer sends closes. */
-static const struct net_handler side_handler = { side_opened, side_received, NULL, side_closed };
-static const struct net_handler ending_handler = { side_opened, side_received, side_ended,
-						   side_closed };
+static const struct net_handler side_handler = { .opened = side_opened,
+						 .received = side_received,
+						 .closed = side_closed };
+static const struct net_handler ending_handler = {
+	.opened = side_opened, .received = side_received, .ended = side_ended, .closed = side_closed
+};
 
 static inline struct side *bed_side(struct bed *bed, struct net_conn *conn)
 {

@@ -1,6 +1,6 @@
 /* junit.xml and report.html: well-formed whatever the names are, and nothing that loads or runs. */
-#include "emulator/results/chart.h"
-#include "emulator/results/markup.h"
+#include "emulator/base/chart.h"
+#include "emulator/base/markup.h"
 #include "tests/support/results_dir.h"
 #include "tests/support/results_run.h"
 #include "tests/support/xml_check.h"
