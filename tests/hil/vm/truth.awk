@@ -54,6 +54,12 @@ FNR == 1 { FS = ","; next }
     error = column[14] - truth[board, k[board], part[2]]
     if (error < 0) error = -error
     hops[part[2]]++
+    u = column[15] + 0
+    if (u > worst_u[part[2]]) worst_u[part[2]] = u
+    if (error > worst[part[2]]) worst[part[2]] = error
+    bin = u > 0 ? int(error / u * 1000) : 0
+    share[part[2], bin]++
+    share["all", bin]++
     if (error > column[15]) {
         print column[2] ", command " k[board] ", " column[12] ": " column[14] " ns, truly " \
             truth[board, k[board], part[2]] ", off by " error ", U " column[15]
@@ -61,7 +67,34 @@ FNR == 1 { FS = ","; next }
     }
 }
 
+# The median of error / U of a hop: a U that is padded makes it small.
+function median(hop, of,   bin, seen) {
+    for (bin = 0; bin < 1000; bin++) {
+        seen += share[hop, bin]
+        if (seen * 2 >= of) break
+    }
+    return bin / 1000
+}
+
 END {
+    printf "%-8s %6s %14s %14s %18s\n", "hop", "n", "largest error", "largest U", "median error / U"
+    split("answer servo switch travel console", order, " ")
+    for (i = 1; i <= 5; i++) {
+        hop = order[i]
+        printf "%-8s %6d %11.1f us %11.1f us %18.3f\n", hop, hops[hop], worst[hop] / 1e3, worst_u[hop] / 1e3,
+            median(hop, hops[hop])
+        all += hops[hop]
+    }
+    # The servo's own frame is no part of U here: it is part of what is measured.
+    if (worst_u["servo"] >= 150000 || worst_u["switch"] >= 150000 || worst_u["travel"] >= 150000) {
+        print "the U of a pin edge is 150 us or more"
+        bad++
+    }
+    printf "all hops: median error / U %.3f\n", median("all", all)
+    if (median("all", all) < 0.1) {
+        print "U is padded: that is below 0.1"
+        bad++
+    }
     for (hop in hops) { total += hops[hop]; said = said " " hop " " hops[hop] }
     print commands " commands, " total " hops (" substr(said, 2) "), " bad + 0 " beyond their uncertainty"
     if (commands < 1000) print "too few commands"
