@@ -16,6 +16,20 @@ struct framed_run {
 	struct framed_talk *talk; /* NULL: they have nothing more to say */
 };
 
+/*
+ * What is longer than the limit is passed over as it comes, without room for it: the original has
+ * no limit, so any other client of a server may broadcast more than a target cares to hold.
+ * *pass: bytes that are still to come of it; 0: none. How many of `len` bytes belong to it.
+ */
+static inline size_t framed_pass(uint64_t *pass, size_t len)
+{
+	size_t taken = *pass < len ? (size_t)*pass : len;
+
+	*pass -= taken;
+	return taken;
+}
+#define FRAMED_PASSED "a message that is too long: passed over"
+
 /* As target_wire.check. */
 void target_framed_check(struct settings *settings, const struct setting_origin *origin,
 			 void *options);

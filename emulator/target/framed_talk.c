@@ -22,6 +22,7 @@ struct talker {
 	uint32_t offers, waiting; /* answers that are due, in this order */
 	uint64_t sent, answered;  /* messages: the serial of the next, and of the next answer */
 	uint64_t draws;
+	uint64_t pass;
 	int64_t due_ns, sent_ns; /* of the batch under way, or of the last */
 };
 
@@ -91,6 +92,7 @@ static void forget(struct talker *talker)
 	talker->waiting = talker->offers = 0;
 	talker->conn = NULL;
 	talker->open = talker->packs = false;
+	talker->pass = 0;
 }
 
 static void lost(struct talker *talker, const char *why)
@@ -312,12 +314,17 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 
 	(void)fresh;
 	for (;;) {
+		done += framed_pass(&talker->pass, len - done);
 		struct framed_zip *zip = talker->packs ? run_of(talker->talk)->zip : NULL;
 		enum qn_code code = framed_zip_next(zip, bytes + done, len - done,
 						    (uint32_t)options->message_limit, &text,
 						    &taken);
 		if (code == QN_MORE)
 			return done;
+		if (code == QN_E_TOO_LONG) {
+			talker->pass = qn_framed_whole(bytes + done, talker->packs);
+			continue;
+		}
 		if (code != QN_OK) {
 			drop(talker, framed_zip_why(code));
 			return done;

@@ -18,6 +18,7 @@ struct link {
 	bool waits; /* for a pong, until its timer fires */
 	bool late;  /* that happened during a hang */
 	bool packs; /* long messages may come packed */
+	uint64_t pass;
 };
 _Static_assert(sizeof(struct link) <= SERVED_WIRE_BYTES, "in place");
 
@@ -109,6 +110,14 @@ static void hello(struct net_conn *conn, struct qn_text name)
 	net_send(conn, unit, before + len);
 }
 
+static void pass_over(struct net_conn *conn, const char *frame)
+{
+	struct link *link = served_wire(conn);
+
+	link->pass = qn_framed_whole(frame, link->packs);
+	target_bad_line(conn, FRAMED_PASSED);
+}
+
 static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t len, size_t fresh,
 			       size_t *ret_taken, const char **ret_why)
 {
@@ -122,10 +131,15 @@ static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t 
 	(void)fresh;
 	*ret_taken = 0;
 	for (;;) {
+		*ret_taken += framed_pass(&link->pass, len - *ret_taken);
 		enum qn_code code = framed_zip_next(zip_of(conn), bytes + *ret_taken,
 						    len - *ret_taken, limit, &text, &taken);
 		if (code == QN_MORE)
 			return TARGET_HEARD_MORE;
+		if (code == QN_E_TOO_LONG) {
+			pass_over(conn, bytes + *ret_taken);
+			continue;
+		}
 		*ret_why = framed_zip_why(code);
 		if (code != QN_OK)
 			return TARGET_HEARD_NO;
@@ -259,6 +273,7 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 {
 	struct served *served = served_of(conn);
 	uint32_t limit = (uint32_t)options_of(served->target)->message_limit;
+	struct link *link = served_wire(conn);
 	struct qn_framed_message message;
 	struct qn_fault fault;
 	struct qn_text text;
@@ -268,10 +283,15 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 	if (target_deaf(conn, len, &done))
 		return done;
 	while (!served->gone) {
+		done += framed_pass(&link->pass, len - done);
 		enum qn_code code = framed_zip_next(zip_of(conn), bytes + done, len - done, limit,
 						    &text, &taken);
 		if (code == QN_MORE)
 			return done;
+		if (code == QN_E_TOO_LONG) {
+			pass_over(conn, bytes + done);
+			continue;
+		}
 		if (code != QN_OK) {
 			bad_frame(conn, framed_zip_why(code));
 			return done;

@@ -39,6 +39,13 @@ enum qn_code qn_framed_next_packed(const char *bytes, size_t len, uint32_t limit
 	return code;
 }
 
+uint64_t qn_framed_whole(const char head[QN_FRAMED_HEAD], bool packs)
+{
+	uint32_t said = length_in(head);
+
+	return QN_FRAMED_HEAD + (uint64_t)(packs ? said & ~QN_FRAMED_PACKED : said);
+}
+
 void qn_framed_put_head(char head[QN_FRAMED_HEAD], uint32_t text_len)
 {
 	head[0] = (char)(text_len >> 24);

@@ -19,8 +19,8 @@
 
 /*
  * The first frame of bytes[0, len). QN_OK: *text is its text (0 bytes are one), *taken what it
- * took. QN_MORE: it is not whole yet. QN_E_TOO_LONG: its text would be longer than `limit`: what
- * follows cannot be told from text, the connection is to be closed.
+ * took. QN_MORE: it is not whole yet. QN_E_TOO_LONG: its text would be longer than `limit`: the
+ * connection is to be closed, or all of the frame to be passed over.
  */
 enum qn_code qn_framed_next(const char *bytes, size_t len, uint32_t limit, struct qn_text *text,
 			    size_t *taken);
@@ -32,6 +32,12 @@ enum qn_code qn_framed_next(const char *bytes, size_t len, uint32_t limit, struc
 enum qn_code qn_framed_next_packed(const char *bytes, size_t len, uint32_t limit,
 				   struct qn_text *text, size_t *taken, bool *packed);
 #define QN_FRAMED_PACKED UINT32_C(0x80000000)
+
+/*
+ * How many bytes a frame takes, by its head, which is a part of it: so that a client can pass over
+ * what is too long for it. `packs`: the top bit of its length is none.
+ */
+uint64_t qn_framed_whole(const char head[QN_FRAMED_HEAD], bool packs);
 
 void qn_framed_put_head(char head[QN_FRAMED_HEAD], uint32_t text_len);
 

@@ -168,6 +168,23 @@ Test(emu_framed, a_target_obeys_broadcasts_that_name_it)
 	stop_fleet();
 }
 
+Test(emu_framed, a_target_passes_over_what_is_too_long_for_it)
+{
+	int fd = start_fleet("framed = { message_limit = 4096; };");
+
+	say_long(fd, 1000000);
+	welcome(fd);
+	say_long(fd, 4097);
+	say_long(fd, 3000000);
+	say(fd, BROADCAST("{\"command\": \"ping\"}"));
+	EXPECT_MATCH(hear(fd, line), "{\"type\": \"target_report\", \"timestamp\": " STAMP
+				     ", \"target\": \"target_1\", \"command\": \"ping\", \"data\": "
+				     "{\"status\": \"alive\"}}");
+	emu_hears(fleet, "a message that is too long: passed over", 2);
+	close(fd);
+	stop_fleet();
+}
+
 Test(emu_framed, a_target_reports_its_hit)
 {
 	int fd = start_fleet(

@@ -50,6 +50,7 @@ Test(emu_framed_talk, a_batch_in_one_write_and_the_next_when_it_is_answered)
 				 round * 3 + i);
 			/* Others' talk in between is nobody's answer. */
 			say(talk, BROADCAST("\"talk\""));
+			say_long(talk, 70000);
 			say(talk, answer);
 		}
 	}

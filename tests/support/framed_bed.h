@@ -30,6 +30,20 @@ static inline void say(int fd, const char *text)
 	peer_send(fd, unit, QN_FRAMED_HEAD + len);
 }
 
+/* What others may broadcast, for the original has no limit: `len` bytes of it. */
+static inline void say_long(int fd, uint32_t len)
+{
+	static const char talk[4096];
+	char head[QN_FRAMED_HEAD];
+
+	qn_framed_put_head(head, len);
+	peer_send(fd, head, sizeof(head));
+	for (uint32_t left = len, n; left > 0; left -= n) {
+		n = left < sizeof(talk) ? left : sizeof(talk);
+		peer_send(fd, talk, n);
+	}
+}
+
 /* One frame, in as many reads as it takes and not a byte more. */
 static inline const char *hear(int fd, char buf[PEER_LINE])
 {

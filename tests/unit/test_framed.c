@@ -82,6 +82,9 @@ Test(framed, a_length_over_the_limit_is_seen_by_its_head)
 
 	for (size_t i = 0; i < 4; i++)
 		cr_expect_eq(qn_framed_next(heads[i], 4, 5, &text, &taken), QN_E_TOO_LONG);
+	cr_expect_eq(qn_framed_whole(heads[1], false), UINT64_C(4) + INT32_MAX);
+	cr_expect_eq(qn_framed_whole(heads[3], false), UINT64_C(4) + UINT32_MAX);
+	cr_expect_eq(qn_framed_whole(heads[3], true), UINT64_C(4) + INT32_MAX);
 	cr_expect_eq(qn_framed_next(heads[0], 3, 5, &text, &taken), QN_MORE);
 	cr_expect_eq(qn_framed_next(heads[0], 4, 6, &text, &taken), QN_MORE);
 }
