@@ -193,7 +193,7 @@ static void plan(struct talker *talker)
 	int64_t after =
 		dist_draw(&talk->options->every,
 			  rng_draw(talk->env->seed, talker->target->number, RNG_TALK,
-				   talker->draws++ << 16 | (uint64_t)(talker - talk->talkers)));
+				   talker->draws++ << 24 | (uint64_t)(talker - talk->talkers)));
 
 	if (after < talk->gap_ns)
 		after = talk->gap_ns;

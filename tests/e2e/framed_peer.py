@@ -2,7 +2,8 @@
 """The other side of the wire `framed`, written from proto/PROTOCOL.md alone, for tests.
 
     framed_peer.py clients IP PORT COUNT [TOKEN [zlib]]   COUNT clients at once; says what they saw
-    framed_peer.py server IP PORT COUNT [TOKEN [zlib]]    a server for COUNT targets and who else comes
+    framed_peer.py server IP PORT COUNT [TOKEN [zlib]]    a server for COUNT targets; with a token for
+                                                          two connections of each that talk, too
 
 Exit code 0 when all was as the protocol says, 1 with a traceback otherwise.
 """
@@ -189,8 +190,12 @@ class Server:
         if message["type"] == "target_report":
             assert message["command"] == "stand_up", message
             assert message["data"]["status"] == "command_queued", message
-            if self.seen["target_report"] == self.count:
-                self.done.set()
+
+    def look(self):
+        """Has all come that is waited for?"""
+        talk = not self.token or self.seen["let in"] == 3 * self.count and self.seen["echo"] >= 500
+        if self.seen["target_report"] == self.count and talk:
+            self.done.set()
 
     async def serve(self, reader, writer):
         peer, let_in = Peer(reader, writer), not self.token
@@ -199,7 +204,9 @@ class Server:
         peer.send(type="welcome", client_id=me, message="Welcome to TCP Server!", timestamp=now())
         try:
             while True:
+                packed = peer.packed_in
                 message = await peer.hear()
+                self.seen["packed"] += peer.packed_in - packed
                 done = self.offer(peer, message, let_in)
                 if done is None:
                     self.answer(peer, me, message)
@@ -207,9 +214,9 @@ class Server:
                     let_in = True
                 else:
                     break
+                self.look()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        self.seen["packed"] += peer.packed_in
         del self.clients[me]
         writer.close()
 
@@ -218,9 +225,6 @@ async def server(where, count, token, packing):
     side = Server(count, token, packing)
     listening = await asyncio.start_server(side.serve, *where)
     await side.done.wait()
-    # What talks beside them goes on for a while.
-    while side.seen["echo"] % 50 or (side.seen["echo"] and side.seen["echo"] < 500):
-        await asyncio.sleep(0.001)
     print(json.dumps(side.seen, sort_keys=True), flush=True)
     listening.close()
 
