@@ -91,6 +91,9 @@ static size_t take(struct dialog *dialog, enum way way, const char *bytes, size_
 			dialog->wire = dialog_guess(bytes + done, len - done);
 		if (dialog->wire == DIALOG_AUTO)
 			break;
+		/* Nearly always: a length of 22 times 16 MiB is none. */
+		if (dialog->wire == DIALOG_AGENT && bytes[done] == 22)
+			dialog->wire = DIALOG_TLS;
 		enum decode_step step = decoders[dialog->wire](
 			dialog, way, bytes + done, len - done, fresh > done ? fresh - done : 0,
 			ended, &taken, &said);
