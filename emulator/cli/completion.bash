@@ -30,12 +30,21 @@ _quintain_emu() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --log)
+    --log | --record | --pcap)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --for | --seeds | =) return ;; # a time, a range, a value: nothing to offer
+    --on)
+        mapfile -t COMPREPLY < <(compgen -W 'client server both' -- "$word")
+        return
+        ;;
+    --wire)
+        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent' -- "$word")
+        return
+        ;;
+    # a time, a range, an address, a value: nothing to offer
+    --for | --seeds | --seed | --listen | --to | --fault | =) return ;;
     esac
 
     local options='-h --help -V --version'
@@ -43,14 +52,22 @@ _quintain_emu() {
     run) options+=' --set --for --simulate --seeds --out --no-events --log --json --quiet' ;;
     check) options+=' --set' ;;
     console) options='-h --help --demo --performance --messages --in-flight --bytes' ;;
+    sniff) options='-h --help --listen --to --record --pcap --fault --on --seed --own-source --for
+            --connections --quiet' ;;
+    decode) options='-h --help --wire --record --pcap --connections --quiet' ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'run check settings console' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'run check settings console sniff decode' -- "$word")
     elif [ "$command" = console ]; then
         mapfile -t COMPREPLY < <(compgen -W 'framed://' -- "$word")
         compopt -o nospace 2>/dev/null
+    elif [ "$command" = sniff ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent' -- "$word")
+    elif [ "$command" = decode ]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
     elif [ "$command" != settings ]; then
         mapfile -t COMPREPLY < <(compgen -f -X '!*.cfg' -- "$word"; compgen -d -- "$word")
         compopt -o filenames 2>/dev/null
