@@ -3,6 +3,7 @@
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkg-config libconfig-dev libhttp-parser-dev libmpack-dev
+        libwslay-dev zlib1g-dev
         libedit-dev libssl-dev libgpiod-dev libserialport-dev libudev-dev libsqlite3-dev"
     [test]="libcriterion-dev openssl python3-msgpack"
     [certs]="openssl"
@@ -28,6 +29,8 @@ present() {
     ninja-build) command -v ninja ;;
     libconfig-dev) pkg-config --exists libconfig ;;
     libhttp-parser-dev) has_header http_parser.h ;;
+    libwslay-dev) has_header wslay/wslay.h ;;
+    zlib1g-dev) pkg-config --exists zlib ;;
     libmpack-dev) has_header mpack.h ;;
     python3-msgpack) /usr/bin/python3 -c 'import msgpack' ;;
     libssl-dev) pkg-config --exists openssl ;;
@@ -54,7 +57,7 @@ present() {
 need() {
     local group name names known missing=() wanted=()
     for group in "$@"; do
-        read -ra names <<<"${packages[$group]}"
+        read -ra names <<<"${packages[$group]//$'\n'/ }"
         wanted+=("${names[@]}")
     done
     # shellcheck disable=SC2016 # dpkg-query expands these

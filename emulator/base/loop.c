@@ -210,11 +210,19 @@ int loop_run(struct loop *loop, int64_t until_ns)
 	if (loop->simulated)
 		return run_simulated(loop, until_ns);
 	loop_read_clocks(loop);
+	int64_t before_ns = loop->unready_ns; /* nobody has waited yet */
+	int reported = 0;
 	loop_settle(loop); /* what was put off before: nothing else would wake us for it */
 	while (!loop->stopping) {
+		/* The clock as it stood before the wait that came before this one. */
+		bool said_all = reported < EVENTS_PER_TURN;
+		if (said_all)
+			loop->unready_ns = before_ns;
+		before_ns = loop->now_ns;
 		int n = wait_for_events(loop, events);
 		if (n < 0)
 			return n;
+		reported = n;
 		loop_read_clocks(loop);
 		/* Times first: a command due now must not wait behind a burst of input. */
 		timers_run(&loop->timers, loop->now_ns, TIMERS_PER_TURN);

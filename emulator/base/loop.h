@@ -28,6 +28,9 @@ struct loop_deferred {
 struct loop {
 	struct timers timers;
 	int64_t now_ns, wall_ns;
+	/* What this turn reports as ready, and the turn before did not, was not ready at this time:
+	 * the earliest moment at which its bytes can have come. (Level-triggered descriptors.) */
+	int64_t unready_ns;
 	bool simulated;
 	volatile bool stopping; /* a signal handler may set it */
 	int epoll_fd, timer_fd;

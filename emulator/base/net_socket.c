@@ -486,8 +486,12 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
 	}
 	if (sc->state == DEAD)
 		return;
+	/* We could not write any more, but why may stand in what the peer had said before. */
 	if (sc->error != 0) {
-		fail(sc, sc->error);
+		if (sc->state == OPEN)
+			read_all(sc, events | EPOLLHUP);
+		if (sc->state != DEAD)
+			fail(sc, sc->error);
 		return;
 	}
 	/* After an error nothing leaves any more, but what came before it is still to be read. */

@@ -202,7 +202,7 @@ static void tls_poke(struct net_conn *conn)
 		return;
 	size_t taken = conn->handler->received(conn, tc->rest.at, tc->rest.len, 0);
 	if (tc->state != TLS_DEAD && taken > 0)
-		tls_drop_rest(nt, tc, taken);
+		buffer_drop(&nt->buffers, &tc->rest, taken);
 }
 
 static const struct net_ops tls_ops = {
@@ -233,8 +233,6 @@ int net_tls_new(struct net *below, const struct net_tls_options *options, struct
 	if (rc == 0)
 		rc = pool_init(&nt->listeners, sizeof(struct tls_listener), options->listeners);
 	if (rc == 0)
-		rc = pool_init(&nt->large, NET_TLS_LARGE_BYTES, options->large_buffers);
-	if (rc == 0)
 		rc = buffers_init(&nt->buffers, options->buffer_bytes);
 	if (rc < 0) {
 		net_tls_free(&nt->net);
@@ -255,7 +253,6 @@ void net_tls_free(struct net *net)
 	loop_settle(net->loop);
 	pool_release(&nt->conns);
 	pool_release(&nt->listeners);
-	pool_release(&nt->large);
 	buffers_release(&nt->buffers);
 	BIO_meth_free(nt->method);
 	free(nt);

@@ -21,9 +21,6 @@
 #include "emulator/base/net.h"
 #include "emulator/base/tls_context.h"
 
-/* The largest message that may wait to be whole. */
-#define NET_TLS_LARGE_BYTES (1048576 + 65536)
-
 struct net_tls_options {
 	struct tls_context *context;
 	/* Of whom we connect to; NULL: the address. Looked at only where check_hostname is on. */
@@ -31,8 +28,7 @@ struct net_tls_options {
 	bool check_hostname;
 	int64_t handshake_timeout_ns;
 	size_t connections, listeners;
-	size_t buffer_bytes;  /* for what received() did not take */
-	size_t large_buffers; /* of NET_TLS_LARGE_BYTES each, for what is longer than 64 kB */
+	size_t buffer_bytes; /* for what received() did not take */
 	/* A unit of several messages is cut into records: how long the first is, 1 .. len. NULL: a
 	 * unit is a record. */
 	size_t (*record_len)(const char *bytes, size_t len);

@@ -7,22 +7,13 @@
 
 /* ---- a connection's life ---- */
 
-void tls_release_rest(struct net_tls *nt, struct tls_conn *tc)
-{
-	if (tc->rest.cap > TLS_KEPT_MAX)
-		pool_put(&nt->large, tc->rest.at);
-	else
-		buffer_free(&nt->buffers, &tc->rest);
-	tc->rest = (struct buffer){ NULL, 0, 0 };
-}
-
 static void free_conn(struct loop_deferred *deferred)
 {
 	struct tls_conn *tc = OF(deferred, struct tls_conn, deferred);
 	struct net_tls *nt = tls_of_net(tc->conn.net);
 
 	SSL_free(tc->ssl);
-	tls_release_rest(nt, tc);
+	buffer_free(&nt->buffers, &tc->rest);
 	tc->state = TLS_FREE;
 	pool_put(&nt->conns, tc);
 }
@@ -149,6 +140,7 @@ int tls_conn_new(struct net_tls *nt, SSL_CTX *ctx, struct net_conn *below, struc
 	tc->conn.net = &nt->net;
 	tc->conn.local = below->local;
 	tc->conn.peer = below->peer;
+	tc->conn.rest_max = NET_REST_DEFAULT;
 	tc->deadline.fire = expired;
 	tc->deferred.run = free_conn;
 	tc->state = TLS_CONNECTING;

@@ -15,7 +15,6 @@
 
 #define TLS_RECORD_MAX 16384
 #define TLS_FLIGHT_MAX 65536
-#define TLS_KEPT_MAX 65536 /* the largest of the shared buffers */
 
 enum { TLS_FREE, TLS_CONNECTING, TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_DEAD };
 
@@ -49,7 +48,7 @@ struct net_tls {
 	struct net_tls_options options;
 	struct net_tls_stats stats;
 	BIO_METHOD *method;
-	struct pool conns, listeners, large;
+	struct pool conns, listeners;
 	struct buffers buffers;
 	struct tls_conn *open;
 	struct tls_listener *listening;
@@ -92,8 +91,6 @@ BIO_METHOD *tls_bio_method(void);
 void tls_flush(struct net_tls *nt, struct tls_conn *tc);
 
 /* net_tls_plain.c */
-void tls_release_rest(struct net_tls *nt, struct tls_conn *tc);
-void tls_drop_rest(struct net_tls *nt, struct tls_conn *tc, size_t n);
 /* One record; true: there may be another. */
 bool tls_read_record(struct net_tls *nt, struct tls_conn *tc);
 void tls_peer_ended(struct tls_conn *tc);

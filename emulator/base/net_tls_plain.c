@@ -1,46 +1,14 @@
 #include "emulator/base/net_tls_parts.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 
 /* ---- plaintext ---- */
 
-static int reserve_rest(struct net_tls *nt, struct tls_conn *tc, size_t more)
-{
-	size_t size = tc->rest.len + more;
-
-	if (size <= tc->rest.cap)
-		return 0;
-	if (size <= TLS_KEPT_MAX)
-		return buffer_reserve(&nt->buffers, &tc->rest, more);
-	if (size > NET_TLS_LARGE_BYTES || tc->rest.cap > TLS_KEPT_MAX)
-		return -ENOBUFS;
-	char *at = pool_get(&nt->large);
-	if (at == NULL)
-		return -ENOBUFS;
-	if (tc->rest.len > 0)
-		memcpy(at, tc->rest.at, tc->rest.len);
-	uint32_t len = tc->rest.len;
-	buffer_free(&nt->buffers, &tc->rest);
-	tc->rest = (struct buffer){ at, len, NET_TLS_LARGE_BYTES };
-	return 0;
-}
-
-void tls_drop_rest(struct net_tls *nt, struct tls_conn *tc, size_t n)
-{
-	assert(n <= tc->rest.len);
-	if (n == tc->rest.len) {
-		tls_release_rest(nt, tc);
-		return;
-	}
-	memmove(tc->rest.at, tc->rest.at + n, tc->rest.len - n);
-	tc->rest.len -= (uint32_t)n;
-}
-
 static bool keep(struct net_tls *nt, struct tls_conn *tc, const char *bytes, size_t len)
 {
-	if (reserve_rest(nt, tc, len) < 0) {
+	if (len > tc->conn.rest_max - tc->rest.len ||
+	    buffer_reserve(&nt->buffers, &tc->rest, len) < 0) {
 		nt->net.stats.buffers_short++;
 		tls_fail(tc, -ENOBUFS, "no buffer for a message that is not whole yet");
 		return false;
@@ -66,7 +34,7 @@ static void deliver(struct net_tls *nt, struct tls_conn *tc, const char *bytes, 
 		return;
 	size_t taken = tc->conn.handler->received(&tc->conn, tc->rest.at, tc->rest.len, fresh);
 	if (tc->state != TLS_DEAD && taken > 0)
-		tls_drop_rest(nt, tc, taken);
+		buffer_drop(&nt->buffers, &tc->rest, taken);
 }
 
 void tls_peer_ended(struct tls_conn *tc)

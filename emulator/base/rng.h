@@ -23,6 +23,7 @@ enum rng_purpose {
 	RNG_GENERATE,
 	RNG_BOOT,
 	RNG_WIRE,
+	RNG_TALK,
 	RNG_FAULT = 64, /* + the fault's number; twice: whether, and how */
 };
 

@@ -17,7 +17,8 @@
 	X(SNYPER, snyper, 8081)                                                                    \
 	X(HTTP, http, 8080)                                                                        \
 	X(FRAMED, framed, 9999)                                                                    \
-	X(AGENT, agent, 7051)
+	X(AGENT, agent, 7051)                                                                      \
+	X(JSONRPC, jsonrpc, 9124)
 
 enum wire_id {
 #define X(constant, name, port) WIRE_##constant,

@@ -194,9 +194,9 @@ static int build_simulation(struct app *app)
 		.connect_loss = config->simulate.connect_loss,
 		.break_chance = config->simulate.break_chance,
 		/* Both ends, those that linger, and as many again that faults keep open. */
-		.connections = (targets + commands) * 8 + 8192,
+		.connections = (targets + commands + config->fleet.talkers) * 8 + 8192,
 		.listeners = targets + 64,
-		.units = (targets + commands) * 8 + 8192,
+		.units = (targets + commands + config->fleet.talkers) * 8 + 8192,
 		.buffer_bytes = 256u << 20,
 	};
 
@@ -353,6 +353,8 @@ enum exit_code app_prepare(struct app *app, const struct app_options *options)
 		fprintf(stderr, "%s\n", settings_error_text(app->settings, i));
 	if (settings_errors(app->settings) > 0)
 		return EXIT_USAGE;
+	if (options->adjust != NULL)
+		options->adjust(&app->config);
 	if (options->simulate && options->for_ns == 0 && app->config.scenario.duration_ns == 0 &&
 	    (app->config.master.rounds.count == 0 || app->config.master.repeat == 0)) {
 		complain("a simulated run needs an end: --for, scenario.duration, or a master with "

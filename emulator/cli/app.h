@@ -29,6 +29,8 @@ struct app_options {
 	bool json, quiet, simulate, no_events;
 	bool has_seeds;
 	uint64_t seeds_first, seeds_last;
+	/* Called between loading and building: takes away what is not wanted. NULL: nothing. */
+	void (*adjust)(struct emu_config *config);
 };
 
 enum app_end {

@@ -10,6 +10,14 @@ _quintain_emu_settings() {
         /^\| `/ && $3 !~ /^ \| (group|list of groups) / { print prefix $2 "=" }'
 }
 
+# "a,b" for every two wires: what the setting `wire` may be says the program.
+_quintain_emu_wires() {
+    "$1" settings 2>/dev/null | awk -F'|' '
+        $2 ~ /`wire`/ { n = split($0, word, "\""); for (i = 2; i <= n; i += 2) if (!seen[word[i]]++) wire[++wires] = word[i]
+            for (a = 1; a <= wires; a++) for (b = 1; b <= wires; b++) if (a != b) print wire[a] "," wire[b]
+            exit }'
+}
+
 _quintain_emu() {
     local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before command='' i
     COMPREPLY=()
@@ -40,11 +48,15 @@ _quintain_emu() {
         return
         ;;
     --wire)
-        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent jsonrpc' -- "$word")
+        return
+        ;;
+    --wires)
+        mapfile -t COMPREPLY < <(compgen -W "$(_quintain_emu_wires "$program")" -- "$word")
         return
         ;;
     # a time, a range, an address, a value: nothing to offer
-    --for | --seeds | --seed | --listen | --to | --fault | =) return ;;
+    --for | --seeds | --passes | --seed | --listen | --to | --fault | =) return ;;
     esac
 
     local options='-h --help -V --version'
@@ -55,16 +67,17 @@ _quintain_emu() {
     sniff) options='-h --help --listen --to --record --pcap --fault --on --seed --own-source --for
             --connections --quiet' ;;
     decode) options='-h --help --wire --record --pcap --connections --quiet' ;;
+    compare) options+=' --set --wires --passes --out --json --quiet' ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'run check settings console sniff decode' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'run check compare settings console sniff decode' -- "$word")
     elif [ "$command" = console ]; then
         mapfile -t COMPREPLY < <(compgen -W 'framed://' -- "$word")
         compopt -o nospace 2>/dev/null
     elif [ "$command" = sniff ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent jsonrpc' -- "$word")
     elif [ "$command" = decode ]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null

@@ -31,7 +31,8 @@ size_t environment_connections(const struct emu_config *config, size_t fd_limit)
 	const struct fleet_config *fleet = &config->fleet;
 	size_t wanted = fleet->present ? (size_t)fleet->connections_max : 0;
 	size_t fixed = FDS_SPARE + (fleet->present ? fleet->targets : 0) + 1;
-	size_t least = wanted > 0 ? wanted : CONNECTIONS_LEAST;
+	size_t talkers = fleet->present ? fleet->talkers : 0;
+	size_t least = (wanted > 0 ? wanted : CONNECTIONS_LEAST) + talkers;
 
 	if (config->master.present)
 		least += config->master.options.limits.concurrency;
@@ -45,7 +46,8 @@ size_t environment_connections(const struct emu_config *config, size_t fd_limit)
 	if (wanted > 0)
 		return least;
 	size_t room = fd_limit - fixed;
-	return room < CONNECTIONS_AUTO_MAX ? room : CONNECTIONS_AUTO_MAX;
+	size_t most = CONNECTIONS_AUTO_MAX + talkers;
+	return room < most ? room : most;
 }
 
 void environment_explain(const char *who, struct net_addr at, int error)

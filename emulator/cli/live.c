@@ -19,7 +19,7 @@
 	 EVENT_BIT(EVENT_CRASHED) | EVENT_BIT(EVENT_GAVE_UP) | EVENT_BIT(EVENT_HIT) |              \
 	 EVENT_BIT(EVENT_MISS) | EVENT_BIT(EVENT_BAD_LINE) | EVENT_BIT(EVENT_QUEUE_FULL) |         \
 	 EVENT_BIT(EVENT_M_FAILED) | EVENT_BIT(EVENT_M_LOST) | EVENT_BIT(EVENT_M_FORGOTTEN) |      \
-	 EVENT_BIT(EVENT_M_ROUND) | EVENT_BIT(EVENT_M_REJECTED))
+	 EVENT_BIT(EVENT_M_ROUND) | EVENT_BIT(EVENT_M_REJECTED) | EVENT_BIT(EVENT_DISCONNECTED))
 
 struct live {
 	struct event_sink sink;
@@ -28,7 +28,7 @@ struct live {
 	int64_t shown_real_ns; /* simulated: when progress was last shown, on the real clock */
 	bool terminal, colour, started;
 	int lines_drawn, width;
-	uint64_t last_ok, last_answers;
+	uint64_t last_ok, last_answers, last_disconnects;
 	int64_t last_ns;
 	size_t recent_next;
 	int64_t recent_second;
@@ -111,6 +111,13 @@ static void describe_fleet(struct live *live, int64_t ns, char *text, size_t cap
 		 rate(totals->answers, &live->last_answers, ns));
 }
 
+/* One line however many there are. */
+static void describe_drops(const struct fleet *fleet, char *text, size_t cap)
+{
+	snprintf(text, cap, "warning: connections lost: %llu",
+		 (unsigned long long)fleet->env.totals.disconnects);
+}
+
 static void describe_master(struct live *live, int64_t ns, char *text, size_t cap)
 {
 	const struct master *master = live->app->master;
@@ -178,6 +185,10 @@ static void draw(struct live *live, int64_t now_ns)
 	if (app->fleet != NULL) {
 		describe_fleet(live, ns, text, sizeof(text));
 		row(live, width, text);
+		if (app->fleet->env.totals.disconnects > 0) {
+			describe_drops(app->fleet, text, sizeof(text));
+			row(live, width, text);
+		}
 	}
 	if (app->master != NULL) {
 		describe_master(live, ns, text, sizeof(text));
@@ -202,6 +213,13 @@ static void print_lines(struct live *live, int64_t now_ns)
 	if (app->fleet != NULL) {
 		describe_fleet(live, ns, text, sizeof(text));
 		fprintf(stderr, "%7.1f s  %s\n", (double)(now_ns - app->start_ns) / 1e9, text);
+		/* Said again only when there are more. */
+		if (app->fleet->env.totals.disconnects > live->last_disconnects) {
+			describe_drops(app->fleet, text, sizeof(text));
+			fprintf(stderr, "%7.1f s  %s\n", (double)(now_ns - app->start_ns) / 1e9,
+				text);
+		}
+		live->last_disconnects = app->fleet->env.totals.disconnects;
 	}
 	if (app->master != NULL) {
 		describe_master(live, ns, text, sizeof(text));

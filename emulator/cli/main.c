@@ -1,4 +1,4 @@
-#include "emulator/cli/app.h"
+#include "emulator/cli/compare.h"
 #include "emulator/console/console.h"
 #include "emulator/sniff/sniff.h"
 
@@ -13,6 +13,7 @@ static const char help[] =
 	"\n"
 	"usage: quintain-emu run CONFIG [options]     run the fleet, the master, or both\n"
 	"       quintain-emu check CONFIG [--set ...] check a config and say what it means\n"
+	"       quintain-emu compare CONFIG [options] the same fleet over two wires, side by side\n"
 	"       quintain-emu settings                 all settings, as Markdown\n"
 	"       quintain-emu console framed://HOST:PORT   talk to a server of that wire\n"
 	"       quintain-emu sniff WIRE ...           a proxy that shows, records, spoils\n"
@@ -28,6 +29,11 @@ static const char help[] =
 	"  --log FILE         every event as a line of logfmt\n"
 	"  --json             one JSON object on the last line\n"
 	"  --quiet            no live view, no summary\n"
+	"\n"
+	"options of compare, beside --set, --out, --json and --quiet:\n"
+	"  --wires A,B        which two (default http,snyper)\n"
+	"  --passes N         how often each plays all rounds (default 10)\n"
+	"\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
@@ -44,7 +50,9 @@ enum {
 	OPT_SIMULATE,
 	OPT_SEEDS,
 	OPT_OUT,
-	OPT_NO_EVENTS
+	OPT_NO_EVENTS,
+	OPT_WIRES,
+	OPT_PASSES
 };
 
 static const struct option long_options[] = {
@@ -56,6 +64,8 @@ static const struct option long_options[] = {
 	{ "seeds", required_argument, NULL, OPT_SEEDS },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "no-events", no_argument, NULL, OPT_NO_EVENTS },
+	{ "wires", required_argument, NULL, OPT_WIRES },
+	{ "passes", required_argument, NULL, OPT_PASSES },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -74,17 +84,30 @@ static int print_settings(void)
 	return EXIT_AS_ASKED;
 }
 
-static int dispatch(const char *command, struct app_options *options)
+static int compare(struct compare_options *options)
 {
-	static const char *const commands[] = { "run",     "check", "settings",
-						"console", "sniff", "decode",   NULL };
+	const struct app_options *app = options->app;
+
+	if (strcmp(app->config_path, "-") == 0)
+		return usage("compare reads its CONFIG more than once: not from standard input");
+	if (app->simulate || app->has_seeds || app->for_ns > 0 || app->log_path != NULL)
+		return usage("compare takes --set, --wires, --passes, --out, --json and --quiet");
+	return (int)compare_run(options);
+}
+
+static int dispatch(const char *command, struct app_options *options,
+		    struct compare_options *compared)
+{
+	static const char *const commands[] = { "run",     "check", "compare", "settings",
+						"console", "sniff", "decode",  NULL };
 	char text[160];
 
 	if (strcmp(command, "settings") == 0)
 		return options->config_path == NULL ? print_settings()
 						    : usage("settings takes no file");
 	bool run = strcmp(command, "run") == 0;
-	if (!run && strcmp(command, "check") != 0) {
+	bool compares = strcmp(command, "compare") == 0;
+	if (!run && !compares && strcmp(command, "check") != 0) {
 		const char *near = settings_nearest(command, commands);
 		snprintf(text, sizeof(text), "unknown command \"%.60s\"%s%s%s", command,
 			 near != NULL ? " (did you mean \"" : "", near != NULL ? near : "",
@@ -95,13 +118,27 @@ static int dispatch(const char *command, struct app_options *options)
 		snprintf(text, sizeof(text), "%s needs a CONFIG file", command);
 		return usage(text);
 	}
-	if (!run) /* the options of run are fine here too: the same line, with another verb */
+	if (!run &&
+	    !compares) /* the options of run are fine here too: the same line, with another verb */
 		return (int)check_config(options);
 	if (options->out_dir != NULL && options->out_dir[0] == '\0')
 		return usage("--out takes a folder");
+	if (compares)
+		return compare(compared);
 	if (options->has_seeds && (!options->simulate || options->out_dir != NULL))
 		return usage("--seeds goes with --simulate and without --out");
 	return options->has_seeds ? (int)seeds_run(options) : (int)app_run(options);
+}
+
+static bool parse_passes(const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long passes = strtoul(text, &end, 10);
+
+	if (end == text || *end != '\0' || passes < 1 || passes > COMPARE_PASSES_MAX)
+		return false;
+	*ret = (unsigned)passes;
+	return true;
 }
 
 /* "1..1000" */
@@ -144,6 +181,7 @@ static int checked_output(int code)
 int main(int argc, char **argv)
 {
 	struct app_options options = { .for_ns = 0 };
+	struct compare_options compared = { &options, { WIRE_HTTP, WIRE_SNYPER }, 10 };
 	int code = EXIT_USAGE;
 
 	if (!hold_standard_descriptors())
@@ -179,6 +217,18 @@ int main(int argc, char **argv)
 		case OPT_OUT: options.out_dir = optarg; break;
 		case OPT_NO_EVENTS: options.no_events = true; break;
 		case OPT_QUIET: options.quiet = true; break;
+		case OPT_WIRES:
+			if (!compare_parse_wires(optarg, compared.wires)) {
+				code = usage("--wires takes two different wires, e.g. http,snyper");
+				goto out;
+			}
+			break;
+		case OPT_PASSES:
+			if (!parse_passes(optarg, &compared.passes)) {
+				code = usage("--passes takes a number, 1 to 200");
+				goto out;
+			}
+			break;
 		case 'h':
 			fputs(help, stdout);
 			code = EXIT_AS_ASKED;
@@ -199,7 +249,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	options.config_path = optind + 1 < argc ? argv[optind + 1] : NULL;
-	code = dispatch(argv[optind], &options);
+	code = dispatch(argv[optind], &options, &compared);
 out:
 	free(options.overrides);
 	return checked_output(code);

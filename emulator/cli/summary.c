@@ -93,6 +93,26 @@ static void print_master(const struct app *app, FILE *out)
 	fprintf(out, "%s\n", lost > shown ? " ..." : "");
 }
 
+static void print_talk(const struct target_env *env, FILE *out)
+{
+	const struct target_totals *totals = &env->totals;
+	const struct hist *h = &env->talk_latency;
+	char text[3][32];
+
+	fprintf(out, "  talk: %llu messages, %llu answered, %llu lost, %llu answered wrong",
+		(unsigned long long)totals->talk_sent, (unsigned long long)totals->talk_answered,
+		(unsigned long long)totals->talk_lost, (unsigned long long)totals->talk_wrong);
+	if (totals->talk_unconnected > 0)
+		fprintf(out, ", %llu times no connection",
+			(unsigned long long)totals->talk_unconnected);
+	if (h->n > 0)
+		fprintf(out, "; p50 %s ms, p99 %s ms, max %s ms from when it was due",
+			ms(hist_percentile(h, 50), text[0], sizeof(text[0])),
+			ms(hist_percentile(h, 99), text[1], sizeof(text[1])),
+			ms(h->max, text[2], sizeof(text[2])));
+	fputc('\n', out);
+}
+
 static void print_fleet(const struct fleet *fleet, FILE *out)
 {
 	const struct target_totals *totals = &fleet->env.totals;
@@ -126,6 +146,11 @@ static void print_fleet(const struct fleet *fleet, FILE *out)
 	if (totals->faults_struck > 0)
 		fprintf(out, "  faults struck %llu times\n",
 			(unsigned long long)totals->faults_struck);
+	if (totals->disconnects > 0)
+		fprintf(out, "  warning: connections lost: %llu\n",
+			(unsigned long long)totals->disconnects);
+	if (fleet->env.talk_latency.counts != NULL)
+		print_talk(&fleet->env, out);
 	if (totals->bad_lines + totals->queue_full + totals->conn_refused > 0)
 		fprintf(out, "  bad lines %llu, moves refused %llu, connections refused %llu\n",
 			(unsigned long long)totals->bad_lines,

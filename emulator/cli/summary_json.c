@@ -29,6 +29,21 @@ static void put_latencies(FILE *out, const struct master *master, bool service)
 	}
 }
 
+/* What was neither answered nor lost was under way when its target went, or the run ended. */
+static void put_talk(FILE *out, const struct target_env *env)
+{
+	const struct target_totals *totals = &env->totals;
+
+	fputs(", \"talk\": {", out);
+	put_u64(out, "sent", totals->talk_sent, ", ");
+	put_u64(out, "answered", totals->talk_answered, ", ");
+	put_u64(out, "lost", totals->talk_lost, ", ");
+	put_u64(out, "wrong", totals->talk_wrong, ", ");
+	put_u64(out, "unconnected", totals->talk_unconnected, ", ");
+	put_hist(out, "latency_us", &env->talk_latency);
+	fputs("}", out);
+}
+
 static void put_fleet(FILE *out, const struct fleet *fleet)
 {
 	const struct target_totals *totals = &fleet->env.totals;
@@ -59,7 +74,11 @@ static void put_fleet(FILE *out, const struct fleet *fleet)
 	put_u64(out, "misses", totals->misses, ", ");
 	put_u64(out, "hits_reported", totals->hits_reported, ", ");
 	put_u64(out, "hit_reports_failed", totals->hit_reports_failed, ", ");
-	put_u64(out, "faults_struck", totals->faults_struck, "}");
+	put_u64(out, "faults_struck", totals->faults_struck, ", ");
+	put_u64(out, "disconnects", totals->disconnects, "");
+	if (fleet->env.talk_latency.counts != NULL)
+		put_talk(out, &fleet->env);
+	fputs("}", out);
 }
 
 static void put_master(FILE *out, const struct app *app)

@@ -3,6 +3,7 @@
 #include "emulator/target/wire_agent.h"
 #include "emulator/target/wire_framed.h"
 #include "emulator/target/wire_http.h"
+#include "emulator/target/jsonrpc_options.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -162,6 +163,11 @@ static const struct setting group_settings[] = {
 	  .offset = GROUP(options[WIRE_AGENT]),
 	  .sub = &target_agent_table,
 	  .help = "with wire = \"agent\": secrets, pings, certificates" },
+	{ .name = "jsonrpc",
+	  .kind = SETTING_GROUP,
+	  .offset = GROUP(options[WIRE_JSONRPC]),
+	  .sub = &target_jsonrpc_table,
+	  .help = "with wire = \"jsonrpc\": how" },
 	{ .name = "port",
 	  .kind = SETTING_INT,
 	  .offset = GROUP(port),
@@ -669,6 +675,8 @@ static void share(struct settings *settings, struct fleet_config *fleet, struct 
 		.connections_max = (uint16_t)group->connections_max,
 		.queue_max = (uint16_t)group->queue_max,
 	};
+	if (shared->wire->choose != NULL)
+		shared->wire = shared->wire->choose(shared->wire_options);
 	if (shared->wire->check != NULL)
 		shared->wire->check(settings, &group->origin, group->options[wire]);
 	if (shared->report_hit == TARGET_REPORT_WIRE && shared->wire->report_hit == NULL)
@@ -680,6 +688,17 @@ static void share(struct settings *settings, struct fleet_config *fleet, struct 
 	else if (group->hit.report_to.host[0] != '\0')
 		shared->report_to = host_resolve(settings, &group->origin, "hit",
 						 &group->hit.report_to);
+}
+
+/* Connections beside those of the targets themselves. */
+static size_t talkers(const struct group_config *group)
+{
+	const struct target_framed *framed = (const void *)group->options[WIRE_FRAMED];
+	const struct framed_talk_options *talk = &framed->talk;
+
+	return group->wire == WIRE_FRAMED && talk->present
+		       ? (size_t)group->count * (size_t)talk->connections
+		       : 0;
 }
 
 static void label_groups(struct settings *settings, struct fleet_config *fleet)
@@ -719,6 +738,8 @@ void fleet_config_check(struct settings *settings, struct fleet_config *fleet)
 		check_faults(settings, &groups[i]);
 		share(settings, fleet, &groups[i], master);
 		groups[i].shared.first_number = (uint32_t)total;
+		groups[i].shared.count = (uint32_t)groups[i].count;
+		fleet->talkers += talkers(&groups[i]);
 		total += (uint64_t)groups[i].count;
 	}
 	if (total > TARGETS_MAX)

@@ -72,6 +72,7 @@ struct fleet_config {
 	struct setting_origin origin;
 
 	/* Filled by fleet_config_check(). */
+	size_t talkers; /* connections that load a server, beside those of the targets */
 	uint32_t targets;
 	const char **names; /* of all targets, by number */
 	uint32_t *ips;

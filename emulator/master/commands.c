@@ -113,17 +113,24 @@ static struct command *detach(struct net_conn *conn, bool keep)
 	return command;
 }
 
+static struct master_request request_of(const struct command *command)
+{
+	const struct remote *remote = &command->master->remotes[command->number];
+
+	return (struct master_request){ .word = (enum range_word)command->type,
+					.id = command->id,
+					.target_id = { remote->id, remote->id_len },
+					.duration = command->duration,
+					.wall_ns = command->master->loop->wall_ns };
+}
+
 /* Its unit goes out. */
 static void send_command(struct net_conn *conn, const struct command *command)
 {
 	const struct master_wire *wire = talk_of(conn)->listener->wire;
 	struct master *master = command->master;
 	struct remote *remote = &master->remotes[command->number];
-	struct master_request request = { .word = (enum range_word)command->type,
-					  .id = command->id,
-					  .target_id = { remote->id, remote->id_len },
-					  .duration = command->duration,
-					  .wall_ns = master->loop->wall_ns };
+	struct master_request request = request_of(command);
 	char unit[2048], space[2048];
 
 	size_t len = wire->ask(conn, &request, unit, sizeof(unit));
@@ -173,6 +180,17 @@ static void bad_answer(struct net_conn *conn, const struct master_flaw *flaw)
 	end(detach(conn, false), MASTER_FAILED, flaw->why);
 }
 
+/* Kept, and nobody asked for this. */
+static size_t at_rest(struct net_conn *conn, const char *bytes, size_t len)
+{
+	const struct master_wire *wire = talk_of(conn)->listener->wire;
+	size_t taken = len;
+
+	if (wire->at_rest != NULL && !wire->at_rest(conn, bytes, len, &taken))
+		detach(conn, false);
+	return taken;
+}
+
 static size_t asking_received(struct net_conn *conn, const char *bytes, size_t len, size_t fresh)
 {
 	struct talk *talk = talk_of(conn);
@@ -180,7 +198,7 @@ static size_t asking_received(struct net_conn *conn, const char *bytes, size_t l
 	size_t taken;
 
 	if (talk->command == NULL)
-		return len; /* kept, at rest: nobody asked for this */
+		return at_rest(conn, bytes, len);
 	struct master_tap *tap = talk_master(conn)->options.tap;
 	if (tap != NULL && tap->answered != NULL)
 		tap->answered(tap, talk->command->number, (enum range_word)talk->command->type,
@@ -390,6 +408,22 @@ void commands_fail(struct net_conn *conn, int error)
 
 /* ---- over one of ours ---- */
 
+static bool call_by_wire(struct command *command, struct master_listener *listener)
+{
+	struct master_request request = request_of(command);
+
+	return listener->wire->call(listener, command, &request);
+}
+
+void master_called(struct command *command, enum master_outcome outcome, const char *why,
+		   bool spoke)
+{
+	command->spoke = spoke;
+	if (outcome == MASTER_FAILED && spoke)
+		command->master->totals.bad_answers++;
+	end(command, outcome, why);
+}
+
 static int call(struct command *command, struct master_listener *listener, struct net_conn **ret)
 {
 	const struct remote *remote = &command->master->remotes[command->number];
@@ -421,10 +455,12 @@ static void start(struct command *command)
 	master->totals.under_way++;
 	remote->under_way++;
 	command->sent_ns = master->loop->now_ns;
-	if (listener->wire->dialled) {
+	if (listener->wire->dialled || (remote->kept != NULL && talk_of(remote->kept)->linked)) {
 		start_linked(command);
 		return;
 	}
+	if (listener->wire->call != NULL && call_by_wire(command, listener))
+		return;
 	if (remote->kept != NULL && talk_of(remote->kept)->command == NULL &&
 	    talk_of(remote->kept)->open) {
 		talk_of(remote->kept)->reused = true;

@@ -1,5 +1,7 @@
 #include "emulator/master/config.h"
 
+#include "emulator/master/jsonrpc_options.h"
+
 #include "emulator/base/units.h"
 #include "emulator/master/wire_agent.h"
 #include "emulator/master/wire_framed.h"
@@ -162,6 +164,11 @@ static const struct setting listener_settings[] = {
 	  .offset = LISTENER(options[WIRE_FRAMED]),
 	  .sub = &master_framed_table,
 	  .help = "of the wire framed" },
+	{ .name = "jsonrpc",
+	  .kind = SETTING_GROUP,
+	  .offset = LISTENER(options[WIRE_JSONRPC]),
+	  .sub = &master_jsonrpc_table,
+	  .help = "with wire = \"jsonrpc\": how" },
 	{ .name = NULL },
 };
 static const struct setting_table listener_table = { .title = "one more port of a master",
@@ -278,6 +285,11 @@ static const struct setting master_settings[] = {
 	  .offset = MASTER(wire_options[WIRE_FRAMED]),
 	  .sub = &master_framed_table,
 	  .help = "of the wire framed" },
+	{ .name = "jsonrpc",
+	  .kind = SETTING_GROUP,
+	  .offset = MASTER(wire_options[WIRE_JSONRPC]),
+	  .sub = &master_jsonrpc_table,
+	  .help = "with wire = \"jsonrpc\": how" },
 	{ .name = NULL },
 };
 const struct setting_table master_table = { .title = "a master",

@@ -1,5 +1,6 @@
 #include "emulator/master/parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,22 @@ size_t master_listeners(const struct master *master)
 struct net_addr master_address_of(const struct master *master, size_t i)
 {
 	return master->listeners[i < master->n_listeners ? i : master->failed_listener].address;
+}
+
+void master_reset_stats(struct master *master)
+{
+	struct master_totals *totals = &master->totals;
+
+	assert(totals->under_way == 0 && totals->waiting == 0);
+	totals->sent = totals->ok = totals->failed = totals->lost = 0;
+	totals->refused = totals->reset = totals->closed = totals->timed_out_connecting = 0;
+	totals->bad_answers = totals->no_resources = 0;
+	for (int i = 0; i < RANGE_COMMANDS; i++) {
+		struct master_command_stats *stats = &master->stats[i];
+		stats->sent = stats->ok = stats->failed = stats->lost = 0;
+		hist_reset(&stats->latency);
+		hist_reset(&stats->service);
+	}
 }
 
 const struct master_totals *master_totals(const struct master *master)

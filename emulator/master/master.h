@@ -134,6 +134,8 @@ uint32_t master_forget_failed(struct master *master);
 int64_t master_adopt(struct master *master, const char *id, size_t len, uint32_t ip);
 void master_forget(struct master *master, uint32_t number);
 
+/* Forgets what was measured of commands so far; of those under way nothing may be. */
+void master_reset_stats(struct master *master);
 const struct master_totals *master_totals(const struct master *master);
 /* Of ping, stand_up, lay_down, activate. */
 const struct master_command_stats *master_stats(const struct master *master,

@@ -119,6 +119,10 @@ void master_hit(struct net_conn *conn, const char *id, size_t len, int64_t value
 void talk_close(struct net_conn *conn);
 void talk_closed(struct net_conn *conn, int error);
 
+/* commands.c, for wires that call by themselves */
+void master_called(struct command *command, enum master_outcome outcome, const char *why,
+		   bool spoke);
+
 /* commands.c, for wires that are dialled */
 /* The one of that id under way on this link, or the oldest with that word; NULL: none. */
 struct command *master_command_of_id(struct net_conn *conn, uint64_t id);

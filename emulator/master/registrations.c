@@ -29,6 +29,8 @@ void talk_release(struct net_conn *conn)
 	struct talk *talk = talk_of(conn);
 
 	talk->gone = true;
+	if (talk->listener->wire->drop != NULL)
+		talk->listener->wire->drop(conn);
 	if (talk->listener->wire->conn_bytes > 0)
 		pool_put(&talk->listener->conns, talk_state(conn));
 }

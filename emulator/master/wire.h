@@ -32,6 +32,7 @@
 #include "proto/fault.h"
 #include "proto/snyper/profile.h"
 
+struct command;
 struct master;
 struct master_wire;
 
@@ -80,7 +81,8 @@ struct master_flaw {
 
 struct master_wire {
 	enum wire_id id;
-	bool dialled;
+	bool dialled; /* all of its targets do; of others, those that master_link() was called for
+		       */
 	bool tls; /* in real time: a simulation goes without, and the run says so */
 	size_t conn_bytes;
 
@@ -111,8 +113,17 @@ struct master_wire {
 	void (*gone)(struct net_conn *conn);
 	/* Whoever connects may stay without registering: others than targets use this port too. */
 	bool guests;
+	/* The state out of the pool goes back, of whatever connection. May be NULL. */
+	void (*drop)(struct net_conn *conn);
 
 	/* ---- the asking side ---- */
+
+	/*
+	 * The adapter sees to the whole of a command by itself, over connections of its own, and
+	 * ends it by master_called(), now or later. NULL, or false: it is asked as below.
+	 */
+	bool (*call)(struct master_listener *listener, struct command *command,
+		     const struct master_request *request);
 
 	/* Writes the command as one unit. Its length; 0 where cap is too small. */
 	size_t (*ask)(struct net_conn *conn, const struct master_request *request, char *unit,
@@ -121,6 +132,9 @@ struct master_wire {
 	 * *ret_taken always. */
 	enum master_heard (*heard)(struct net_conn *conn, const char *bytes, size_t len,
 				   size_t fresh, size_t *ret_taken, struct master_flaw *ret_flaw);
+	/* The same on one that is kept and at rest, where nothing is awaited: pings, news. False:
+	 * it is to be closed. NULL: whatever comes is passed over. */
+	bool (*at_rest)(struct net_conn *conn, const char *bytes, size_t len, size_t *ret_taken);
 	/* Not dialled: the peer sends no more. MORE: it closed without an answer. */
 	enum master_heard (*heard_end)(struct net_conn *conn, const char *rest, size_t len,
 				       struct master_flaw *ret_flaw);

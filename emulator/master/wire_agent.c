@@ -64,7 +64,6 @@ static int open_listener(struct master_listener *listener)
 	struct net_tls_options tls = { .connections = CONNECTIONS,
 				       .listeners = 2,
 				       .buffer_bytes = 64u << 20,
-				       .large_buffers = 16,
 				       .failed = handshake_failed,
 				       .owner = listener };
 	struct agent_state *state = calloc(1, sizeof(*state));
@@ -211,6 +210,8 @@ static void judge(struct net_conn *conn, const struct qn_agent_message *message)
 		refuse(conn, why);
 		return;
 	}
+	/* Who is nobody yet has no need of more than a hello. */
+	conn->rest_max = QN_AGENT_HEAD + QN_AGENT_PAYLOAD_MAX;
 	master_link(conn, remote);
 	list(conn);
 	conn->timer.fire = due;

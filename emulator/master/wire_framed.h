@@ -9,6 +9,9 @@
 
 struct master_framed {
 	int64_t message_limit;
+	const char *auth; /* "": whoever comes is served */
+	int compression;  /* 0: none, 1: zlib */
+	int64_t compress_from;
 };
 extern const struct setting_table master_framed_table;
 

@@ -303,25 +303,31 @@ bool target_answer_faulty(struct net_conn *conn, const struct target_answer *ori
 	struct served *served = served_of(conn);
 	struct target *target = served->target;
 	struct target_env *env = target->env;
+	const struct target_wire *wire = target->group->wire;
 	struct target_answer answer = *original;
 	enum then then = served->last ? THEN_CLOSE : THEN_STAY;
 	const struct fault_spec *spec;
 	char *line = env->scratch, space[TARGET_LINE_MAX];
 
 	change_message(target, &answer);
-	size_t len = target->group->wire->write(conn, &answer, line, TARGET_LINE_MAX);
+	size_t len = wire->write(conn, &answer, line, TARGET_LINE_MAX);
 	if (len == 0)
 		return false;
 	len = put_stale(conn, original, line, len);
 	line[len] = '\0';
 	len = change_bytes(target, line, len, sizeof(env->scratch) - 1);
-	if (keep_quiet(conn))
+	if (keep_quiet(conn)) {
+		if (!served->gone && wire->take != NULL)
+			wire->take(conn, NULL, 0);
 		return true;
+	}
 	target_count_answer(target, original->word);
 	if (events_wanted(env->events, EVENT_ANSWER)) {
 		struct qn_text text = target_unit_text(target, line, len, space, sizeof(space));
 		target_tell(target, EVENT_ANSWER, (uint8_t)answer.word, 0, text.at, text.len);
 	}
+	if (wire->take != NULL && wire->take(conn, line, len))
+		return true;
 	if ((spec = fault_strikes(target, FAULT_CLOSE_MIDDLE)) != NULL) {
 		send_unit(conn, line, (size_t)((double)len * spec->factor), THEN_CLOSE);
 		return true;
@@ -332,6 +338,8 @@ bool target_answer_faulty(struct net_conn *conn, const struct target_answer *ori
 		return true;
 	}
 	send_unit(conn, line, len, THEN_STAY);
+	if (!served->gone && wire->sent != NULL)
+		wire->sent(conn);
 	if (!served->gone && (then == THEN_CLOSE || fault_strikes(target, FAULT_DUPLICATE)))
 		send_unit(conn, line, len, then);
 	return true;

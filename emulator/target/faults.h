@@ -70,6 +70,14 @@
 	X(DEEP, "deep", MESSAGE, FAULT_COUNT, NULL, 200, 0, 0, "data nested so deep")              \
 	X(ERROR_LINE, "error_line", MESSAGE, FAULT_TEXT, NULL, 0, 0, 0,                            \
 	  "an error instead of the answer")                                                        \
+	X(WRONG_MASK, "wrong_mask", MESSAGE, 0, NULL, 0, 0, 0,                                     \
+	  "a frame masked where it must not be, bare where it must")                               \
+	X(BAD_CLOSE, "bad_close", MESSAGE, FAULT_COUNT, NULL, 1005, 0, 0,                          \
+	  "a close frame with this code instead of the answer")                                    \
+	X(HALF_FRAME, "half_frame", MESSAGE, FAULT_FACTOR, NULL, 0, 0, 0.5,                        \
+	  "this share of a frame, and the connection stays")                                       \
+	X(SSE_STALL, "sse_stall", NETWORK, 0, NULL, 0, 0, 0,                                       \
+	  "a stream stays open and says nothing any more")                                         \
 	X(NEVER_REGISTER, "never_register", LIFE, 0, NULL, 0, 0, 0, "boots and stays silent")      \
 	X(REGISTER_LATE, "register_late", LIFE, FAULT_TIME, "10s", 0, 0, 0,                        \
 	  "waits this long before it registers")                                                   \
@@ -147,7 +155,8 @@ _Static_assert(FAULT_KIND_COUNT <= 64, "a mask holds one bit a kind");
 	 FAULT_BIT(FAULT_TLS_STALL) | FAULT_BIT(FAULT_BAD_CERTIFICATE) |                           \
 	 FAULT_BIT(FAULT_TWO_IN_RECORD) | FAULT_BIT(FAULT_NO_PONG) |                               \
 	 FAULT_BIT(FAULT_WRONG_SECRET) | FAULT_BIT(FAULT_WRONG_VERSION) |                          \
-	 FAULT_BIT(FAULT_LENGTH_LIE) | FAULT_BIT(FAULT_UNKNOWN_T))
+	 FAULT_BIT(FAULT_LENGTH_LIE) | FAULT_BIT(FAULT_UNKNOWN_T) | FAULT_BIT(FAULT_WRONG_MASK) |  \
+	 FAULT_BIT(FAULT_BAD_CLOSE) | FAULT_BIT(FAULT_HALF_FRAME) | FAULT_BIT(FAULT_SSE_STALL))
 
 enum fault_category {
 	FAULT_CATEGORY_NETWORK,
@@ -173,7 +182,8 @@ extern const char *const fault_names[]; /* NULL-terminated, for SETTING_WORD */
 
 struct fault_spec {
 	int kind;           /* enum fault_kind */
-	double probability; /* at each occasion; of a condition (refuse, hang, outage ...): once */
+	double probability; /* at each occasion; of a condition (refuse, hang, outage ...):
+			       once */
 	int64_t for_ns;     /* 0: until it is turned off */
 	bool has_every;
 	struct dist every; /* comes so often and stays `for`; of reboots, jumps: between two */
@@ -202,8 +212,8 @@ const char *fault_spec_text(const struct fault_spec *spec, char *buf, size_t cap
 
 struct target;
 
-/* Arms it (anew, if it had it). False where there is no room for another target's faults. A kind
- * that makes no sense on the target's wire changes nothing. */
+/* Arms it (anew, if it had it). False where there is no room for another target's faults.
+ * A kind that makes no sense on the target's wire changes nothing. */
 bool target_fault_on(struct target *target, const struct fault_spec *spec);
 void target_fault_off(struct target *target, enum fault_kind kind);
 /* In effect right now? */

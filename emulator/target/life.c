@@ -250,6 +250,8 @@ void target_group_close(struct target_env *env, const struct target_group *group
 
 void target_env_release(struct target_env *env)
 {
+	if (env->talk_latency.counts != NULL)
+		hist_release(&env->talk_latency);
 	pool_release(&env->late_replies);
 	pool_release(&env->faults);
 	pool_release(&env->held);

@@ -125,7 +125,8 @@ static inline void target_say(struct target *target, enum event_kind kind, const
 static inline void target_news(struct target *target, enum event_kind kind, int64_t value)
 {
 	target_tell(target, kind, 0, value, NULL, 0);
-	if (target->group->wire->news != NULL && target->link != NULL)
+	if (target->group->wire->news != NULL &&
+	    (target->link != NULL || target->group->wire->listens))
 		target->group->wire->news(target, (int)kind, value);
 }
 

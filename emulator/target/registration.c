@@ -78,6 +78,7 @@ void target_link_lost(struct target *target, int error)
 {
 	if (!target_in_service(target))
 		return;
+	target->env->totals.disconnects++;
 	target_say(target, EVENT_DISCONNECTED,
 		   error != 0 ? strerror(-error) : "the peer closed in good order");
 	if (target->registered)
@@ -327,6 +328,18 @@ void target_wake_registration(struct target *target)
 		register_expired(&conn->timer, target->env->loop->now_ns);
 }
 
+/* Nobody is told; it counts as registered, since it is there for whoever asks. */
+static void serve_alone(struct target *target)
+{
+	target->register_now = false;
+	if (target->state != TARGET_BOOTING)
+		return;
+	if (!target->registered)
+		target->env->totals.registered++;
+	target->registered = true;
+	target_start_listening(target);
+}
+
 static void register_now(struct target *target)
 {
 	struct target_env *env = target->env;
@@ -335,6 +348,10 @@ static void register_now(struct target *target)
 
 	if (target->registering != NULL || fault_strikes(target, FAULT_NEVER_REGISTER))
 		return;
+	if (target->group->wire->alone) {
+		serve_alone(target);
+		return;
+	}
 	target->tries++;
 	target->register_now = false;
 	target_say(target, EVENT_REGISTERING, NULL);

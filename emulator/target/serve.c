@@ -37,8 +37,12 @@ static void send_answer(struct net_conn *conn, const struct target_answer *answe
 		struct qn_text text = target_unit_text(target, at, len, space, sizeof(space));
 		target_tell(target, EVENT_ANSWER, (uint8_t)answer->word, 0, text.at, text.len);
 	}
+	if (wire->take != NULL && wire->take(conn, at, len))
+		return;
 	net_send(conn, at, len);
-	if (served->last)
+	if (wire->sent != NULL)
+		wire->sent(conn);
+	if (served->last && !served->gone)
 		target_leave(conn, false);
 }
 
@@ -248,6 +252,8 @@ void served_release(struct net_conn *conn)
 {
 	const struct target_group *group = served_of(conn)->target->group;
 
+	if (group->wire->drop != NULL)
+		group->wire->drop(conn);
 	if (group->wire->conn_bytes > 0)
 		pool_put(&group->run->conns, served_state(conn));
 }

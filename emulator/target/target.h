@@ -14,6 +14,7 @@
 #define TARGET_H
 
 #include "emulator/base/event.h"
+#include "emulator/base/hist.h"
 #include "emulator/base/net.h"
 #include "emulator/base/pool.h"
 #include "emulator/base/units.h"
@@ -61,6 +62,7 @@ struct target_group {
 	uint32_t line_limit;
 	uint16_t connections_max, queue_max;
 	uint32_t first_number; /* of its first target in the fleet */
+	uint32_t count;        /* its targets */
 };
 
 /* Counters of all targets of a process together. */
@@ -73,6 +75,9 @@ struct target_totals {
 	uint64_t answers, errors_answered, bad_lines, queue_full, conn_refused, listen_failed;
 	uint64_t moves, activations, hits, misses, hits_reported, hit_reports_failed;
 	uint64_t faults_struck;
+	uint64_t disconnects; /* connections that were lost, and nobody here had wished it */
+	/* Messages of framed_talk.h. */
+	uint64_t talk_sent, talk_answered, talk_lost, talk_wrong, talk_unconnected;
 };
 
 struct target_env {
@@ -81,6 +86,7 @@ struct target_env {
 	struct events *events;
 	uint64_t seed;
 	struct target_totals totals;
+	struct hist talk_latency; /* counts NULL: nobody talks */
 	struct pool late_replies; /* of reply = "done" */
 	int last_listen_error;    /* for the one message that explains it */
 	/* Of faults; empty until target_env_reserve_faults(). */

@@ -77,6 +77,10 @@ struct target_wire {
 	enum wire_id id;
 	bool listens;
 	bool stays;
+	/* It registers with nobody: in service, and registered, as soon as it has booted. */
+	bool alone;
+	/* The shape that a group's settings ask for; NULL: this one. */
+	const struct target_wire *(*choose)(const void *options);
 	/* Answers leave in the order of their requests: while one waits for its movement nothing
 	 * more is read from its connection. */
 	bool in_order;
@@ -133,6 +137,14 @@ struct target_wire {
 	 */
 	size_t (*write)(struct net_conn *conn, const struct target_answer *answer, char *unit,
 			size_t cap);
+	/* The unit of an answer is about to leave, or (len 0) never will. True: the adapter has
+	 * kept it, for a larger one. NULL: never. */
+	bool (*take)(struct net_conn *conn, const char *unit, size_t len);
+	/* It has left, or a fault holds it. May be NULL. */
+	void (*sent)(struct net_conn *conn);
+	/* The state out of the pool goes back, also that of a connection that only registered. May
+	 * be NULL. */
+	void (*drop)(struct net_conn *conn);
 	/* What events say of a unit where the unit itself is no text. NULL: the unit. */
 	struct qn_text (*describe)(const char *unit, size_t len, char *space, size_t cap);
 	/* The target's program went on after a hang: timers that were due meanwhile. May be NULL.

@@ -18,8 +18,8 @@
 
 _Static_assert(sizeof(struct qn_agent_session) <= SERVED_WIRE_BYTES, "in place");
 
-/* Of an echo that is longer than an answer may be; and what the net below takes at once. */
-#define UNIT_LONG_MAX 60000
+/* The longest answer: one message up to the limit, and the short ones in front of it. */
+#define UNIT_LONG_MAX (QN_AGENT_PAYLOAD_MAX + 4096)
 #define CONNECTIONS ((size_t)1 << 17)
 
 /* What finds its way back with an answer: the command's id as it was written, and what it was. */
@@ -43,7 +43,7 @@ struct agent_run {
 	size_t response_len;
 	char response[256];
 	char why[160];
-	char unit[UNIT_LONG_MAX + 4096];
+	char unit[UNIT_LONG_MAX];
 };
 
 static struct agent_run *run_of(const struct target *target)
@@ -78,7 +78,6 @@ static int open_group(struct target_env *env, const struct target_group *group)
 	struct net_tls_options tls = { .connections = CONNECTIONS,
 				       .listeners = 1,
 				       .buffer_bytes = 64u << 20,
-				       .large_buffers = 16,
 				       .record_len = record_len };
 	struct agent_run *run = calloc(1, sizeof(*run));
 	int rc = 0;
@@ -210,6 +209,7 @@ static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t 
 	size_t done = 0;
 
 	(void)fresh;
+	conn->rest_max = QN_AGENT_HEAD + QN_AGENT_PAYLOAD_MAX;
 	for (;;) {
 		size_t taken;
 		enum qn_agent_step step = qn_agent_session_next(
@@ -375,7 +375,7 @@ static void report_broken(struct net_conn *conn, const struct qn_agent_command *
 							 command->id, command->cmdtype, why);
 
 	/* A name that is too long to be repeated is answered by the Response alone. */
-	if (last > 0 && len + first + last <= UNIT_LONG_MAX)
+	if (last > 0)
 		len += first + last;
 	run->response_len = 0;
 	target_bad_line(conn, "a command that cannot be run");

@@ -1,50 +1,23 @@
 #include "emulator/target/wire_framed.h"
 
 #include "emulator/base/local_time.h"
-#include "emulator/target/parts.h"
+#include "emulator/target/framed_parts.h"
+#include "proto/framed/offer.h"
 #include "proto/framed/range.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 
 /*
  * `framed` (PROTOCOL.md "framed", "Targets"): the target is a client that stays connected. It says
  * who it is, obeys broadcasts that name it, and pings the server so that a silent loss is noticed.
  */
 
-#define OPTION(member) offsetof(struct target_framed, member)
-static const struct setting settings[] = {
-	{ .name = "ping_every",
-	  .kind = SETTING_DURATION,
-	  .offset = OPTION(ping_every_ns),
-	  .def = "30s",
-	  .min = 0,
-	  .max = 24 * 3600 * NS_PER_S,
-	  .help = "its heartbeat; 0: none" },
-	{ .name = "ping_timeout",
-	  .kind = SETTING_DURATION,
-	  .offset = OPTION(ping_timeout_ns),
-	  .def = "5s",
-	  .min = 1,
-	  .max = 3600 * NS_PER_S,
-	  .help = "without a pong by then it connects anew" },
-	{ .name = "message_limit",
-	  .kind = SETTING_INT,
-	  .offset = OPTION(message_limit),
-	  .def = "65536",
-	  .min = 256,
-	  .max = 1 << 20,
-	  .help = "bytes of the longest frame that it takes" },
-	{ .name = NULL },
-};
-const struct setting_table target_framed_table = { .title = "a group on the wire framed",
-						   .size = sizeof(struct target_framed),
-						   .settings = settings,
-						   .origin_offset = SIZE_MAX };
-_Static_assert(sizeof(struct target_framed) <= TARGET_WIRE_OPTIONS_BYTES, "a config has room");
-
 struct link {
 	bool waits; /* for a pong, until its timer fires */
 	bool late;  /* that happened during a hang */
+	bool packs; /* long messages may come packed */
 };
 _Static_assert(sizeof(struct link) <= SERVED_WIRE_BYTES, "in place");
 
@@ -58,24 +31,90 @@ static struct qn_framed_clock clock_of(const struct target *target, int64_t wall
 	return (struct qn_framed_clock){ wall_ns, local_utc_offset_s(target->env->loop) };
 }
 
+static const struct framed_run *run_of(const struct target *target)
+{
+	return target->group->run->wire;
+}
+
+static struct framed_zip *zip_of(struct net_conn *conn)
+{
+	const struct link *link = served_wire(conn);
+
+	return link->packs ? run_of(served_of(conn)->target)->zip : NULL;
+}
+
+/* ---- a group's start and end ---- */
+
+static void close_group(struct target_env *env, const struct target_group *group)
+{
+	struct framed_run *run = group->run->wire;
+
+	(void)env;
+	framed_talk_close(run->talk);
+	framed_zip_free(run->zip);
+	free(run);
+	group->run->wire = NULL;
+}
+
+static int open_group(struct target_env *env, const struct target_group *group)
+{
+	const struct target_framed *options = group->wire_options;
+	struct framed_run *run = calloc(1, sizeof(*run));
+	int rc = 0;
+
+	if (run == NULL)
+		return -ENOMEM;
+	if (options->compression == FRAMED_COMPRESSION_ZLIB)
+		rc = framed_zip_new((uint32_t)options->message_limit,
+				    (uint32_t)options->compress_from, &run->zip);
+	group->run->wire = run;
+	if (rc == 0)
+		rc = framed_talk_open(env, group, &run->talk);
+	if (rc < 0)
+		close_group(env, group);
+	return rc;
+}
+
 /* ---- registering ---- */
 
+size_t framed_offer(struct target *target, char *unit, size_t cap, uint32_t *ret_count)
+{
+	const struct target_framed *options = options_of(target);
+	const struct fault_spec *spec = fault_strikes(target, FAULT_WRONG_SECRET);
+	const char *token = spec != NULL ? spec->text : options->auth;
+	struct qn_framed_clock clock = clock_of(target, target_wall_ns(target));
+	size_t len = 0;
+
+	*ret_count = (token[0] != '\0') + (options->compression == FRAMED_COMPRESSION_ZLIB);
+	if (token[0] != '\0')
+		len = qn_framed_authenticate(&clock, (struct qn_text){ token, strlen(token) }, unit,
+					     cap);
+	if (options->compression == FRAMED_COMPRESSION_ZLIB)
+		len += qn_framed_negotiate(&clock, unit + len, cap - len);
+	return len;
+}
+
+/* What it asks for is answered in order, so its name can follow at once. */
 static void hello(struct net_conn *conn, struct qn_text name)
 {
 	struct target *target = served_of(conn)->target;
 	struct qn_framed_clock clock = clock_of(target, target_wall_ns(target));
-	char unit[TARGET_LINE_MAX];
+	char unit[FRAMED_OFFER_MAX + TARGET_LINE_MAX];
+	uint32_t offers;
 
 	conn->rest_max = (uint32_t)options_of(target)->message_limit + QN_FRAMED_HEAD + 1;
-	size_t len = qn_framed_register(&clock, name, unit, sizeof(unit));
+	size_t before = framed_offer(target, unit, FRAMED_OFFER_MAX, &offers);
+	size_t len = qn_framed_register(&clock, name, unit + before, TARGET_LINE_MAX);
 	assert(len > 0); /* names are bounded by the config, and so is what a fault says instead */
-	net_send(conn, unit, len);
+	net_send(conn, unit, before + len);
 }
 
 static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t len, size_t fresh,
 			       size_t *ret_taken, const char **ret_why)
 {
+	const struct framed_run *run = run_of(served_of(conn)->target);
 	uint32_t limit = (uint32_t)options_of(served_of(conn)->target)->message_limit;
+	struct link *link = served_wire(conn);
 	struct qn_framed_message message;
 	struct qn_text text;
 	size_t taken;
@@ -83,17 +122,23 @@ static enum target_heard heard(struct net_conn *conn, const char *bytes, size_t 
 	(void)fresh;
 	*ret_taken = 0;
 	for (;;) {
-		enum qn_code code = qn_framed_next(bytes + *ret_taken, len - *ret_taken, limit,
-						   &text, &taken);
+		enum qn_code code = framed_zip_next(zip_of(conn), bytes + *ret_taken,
+						    len - *ret_taken, limit, &text, &taken);
 		if (code == QN_MORE)
 			return TARGET_HEARD_MORE;
-		*ret_why = "a message that is too long";
+		*ret_why = framed_zip_why(code);
 		if (code != QN_OK)
 			return TARGET_HEARD_NO;
 		*ret_taken += taken;
 		*ret_why = "a message that is no UTF-8, or nested too deep";
 		if (qn_framed_read(text, &message, NULL) != QN_OK)
 			return TARGET_HEARD_NO;
+		*ret_why = "the server refused its token";
+		if (qn_framed_refused(&message))
+			return TARGET_HEARD_NO;
+		/* Only where it asked: else there is nothing to unpack with. */
+		if (run->zip != NULL && qn_framed_agrees_zlib(&message))
+			link->packs = true;
 		/* A welcome, or what others broadcast meanwhile, is none of its business yet. */
 		if (qn_framed_registered(&message))
 			return TARGET_HEARD_YES;
@@ -134,8 +179,16 @@ static void begin(struct net_conn *conn)
 	struct target *target = served_of(conn)->target;
 
 	conn->timer.fire = beat;
+	framed_talk_begin(run_of(target)->talk, target);
 	if (options_of(target)->ping_every_ns > 0)
 		loop_timer(target->env->loop, &conn->timer, options_of(target)->ping_every_ns);
+}
+
+static void end(struct net_conn *conn)
+{
+	const struct target *target = served_of(conn)->target;
+
+	framed_talk_end(run_of(target)->talk, target);
 }
 
 static void woke(struct net_conn *conn)
@@ -215,11 +268,12 @@ static size_t received(struct net_conn *conn, const char *bytes, size_t len, siz
 	if (target_deaf(conn, len, &done))
 		return done;
 	while (!served->gone) {
-		enum qn_code code = qn_framed_next(bytes + done, len - done, limit, &text, &taken);
+		enum qn_code code = framed_zip_next(zip_of(conn), bytes + done, len - done, limit,
+						    &text, &taken);
 		if (code == QN_MORE)
 			return done;
 		if (code != QN_OK) {
-			bad_frame(conn, "a message that is too long");
+			bad_frame(conn, framed_zip_why(code));
 			return done;
 		}
 		done += taken;
@@ -275,6 +329,18 @@ static void report_hit(struct target *target)
 		target_send(target->link, unit, len);
 }
 
+/* In a head that says how long the text is. */
+static void lie(char *unit, uint32_t text_len, char how)
+{
+	switch (how) {
+	case 's': text_len--; break;
+	case 'n': text_len = UINT32_MAX; break;
+	case 'h': text_len = INT32_MAX; break;
+	default: text_len += 256; break;
+	}
+	qn_framed_put_head(unit, text_len);
+}
+
 /* Faults of its JSON; the head says how long that is by then. */
 static size_t spoil(struct target *target, const struct fault_spec *spec, char *unit, size_t len,
 		    size_t cap)
@@ -283,6 +349,10 @@ static size_t spoil(struct target *target, const struct fault_spec *spec, char *
 
 	if (len < QN_FRAMED_HEAD)
 		return len;
+	if (spec->kind == FAULT_LENGTH_LIE) {
+		lie(unit, (uint32_t)text_len, spec->text[0]);
+		return len;
+	}
 	if (spec->kind == FAULT_CUT_JSON)
 		text_len = (size_t)((double)text_len * spec->factor);
 	else
@@ -295,15 +365,20 @@ static size_t spoil(struct target *target, const struct fault_spec *spec, char *
 const struct target_wire target_wire_framed = {
 	.id = WIRE_FRAMED,
 	.stays = true,
+	.check = target_framed_check,
+	.open = open_group,
+	.close = close_group,
 	.hello = hello,
 	.heard = heard,
 	.served = { .received = received, .ended = served_ended, .closed = served_closed },
 	.begin = begin,
+	.end = end,
 	.woke = woke,
 	.write = write_answer,
 	.describe = describe,
 	.report_hit = report_hit,
 	.wrong_id = "nothing",
 	.faults_without = FAULT_BIT(FAULT_NO_NEWLINE) | FAULT_BIT(FAULT_REFUSE),
+	.faults_own = FAULT_BIT(FAULT_LENGTH_LIE) | FAULT_BIT(FAULT_WRONG_SECRET),
 	.spoil = spoil,
 };

@@ -79,10 +79,13 @@ static void put_json(const struct bench *bench, const struct calibration_run *ru
 struct trips {
 	struct loop loop;
 	struct board *board;
+	struct timer next;
 	int64_t values[TRIPS];
 	size_t n;
 	char trouble[200];
 };
+
+static void trip(struct timer *timer, int64_t now_ns);
 
 static void trip_done(void *owner, const struct board_result *result)
 {
@@ -94,8 +97,19 @@ static void trip_done(void *owner, const struct board_result *result)
 		return;
 	}
 	trips->values[trips->n++] = result->ended_ns - result->began_ns;
-	if (trips->n == TRIPS ||
-	    board_exec(trips->board, "1", 1, 2 * NS_PER_S, trip_done, trips) < 0)
+	if (trips->n == TRIPS)
+		loop_stop(&trips->loop);
+	else
+		loop_timer(&trips->loop, &trips->next, 0);
+}
+
+static void trip(struct timer *timer, int64_t now_ns)
+{
+	struct trips *trips =
+		(struct trips *)(void *)((char *)timer - offsetof(struct trips, next));
+
+	(void)now_ns;
+	if (board_exec(trips->board, "1", 1, 2 * NS_PER_S, trip_done, trips) < 0)
 		loop_stop(&trips->loop);
 }
 
@@ -124,6 +138,7 @@ static int measure_serial(const struct bench_board *config)
 		snprintf(spec, sizeof(spec), "%s%s", config->serial[0] != '\0' ? "serial:" : "usb:",
 			 config->serial[0] != '\0' ? config->serial : config->usb_path);
 	struct board_options options = { .port = spec };
+	trips->next.fire = trip;
 	rc = hotplug_new(&trips->loop, NULL, &hotplug);
 	if (rc == 0)
 		rc = board_new(&trips->loop, hotplug, &options, &trips->board);

@@ -184,29 +184,25 @@ int compare_samples(int64_t *base, size_t n_base, int64_t *now, size_t n_now, do
 
 int compare_holm(double *p, size_t n)
 {
-	double *sorted = malloc((n > 0 ? n : 1) * sizeof(*sorted));
-
+	if (n == 0)
+		return 0;
+	double *sorted = malloc(2 * n * sizeof(*sorted));
 	if (sorted == NULL)
 		return -ENOMEM;
+	double *adjusted = sorted + n;
 	memcpy(sorted, p, n * sizeof(*p));
 	qsort(sorted, n, sizeof(*sorted), ascending_double);
 	/* Each by how many are still in question, and never below one that is smaller. */
-	double *adjusted = malloc((n > 0 ? n : 1) * sizeof(*adjusted));
-	if (adjusted == NULL) {
-		free(sorted);
-		return -ENOMEM;
-	}
 	for (size_t i = 0; i < n; i++) {
 		double value = fmin(1, sorted[i] * (double)(n - i));
 		adjusted[i] = i > 0 ? fmax(value, adjusted[i - 1]) : value;
 	}
 	for (size_t i = 0; i < n; i++) {
 		size_t at = 0;
-		while (sorted[at] != p[i])
+		while (at + 1 < n && sorted[at] != p[i])
 			at++;
 		p[i] = adjusted[at];
 	}
-	free(adjusted);
 	free(sorted);
 	return 0;
 }

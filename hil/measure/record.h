@@ -34,6 +34,8 @@ struct measurement {
 	struct limit limit; /* neither min nor max: for the record only */
 	unsigned suspect;
 	struct judged judged; /* by verdict_judge(); verdict NONE without a limit */
+	bool of_chain;        /* measured between two points of its chain: */
+	enum point from, to;
 	unsigned hop_count;
 	struct hop *hops; /* the chain in which it was measured; may be none */
 };

@@ -78,6 +78,9 @@ const struct measurement *step_measure_chain(struct step_room *room, const char 
 	if (measurement == NULL)
 		return NULL;
 	measurement->unit = UNIT_NS;
+	measurement->of_chain = true;
+	measurement->from = from;
+	measurement->to = to;
 	measurement->hop_count = chain_hops(chain, measurement->hops, CHAIN_HOPS_MAX);
 	if (!until.at[to].known) {
 		measurement->missing = true;

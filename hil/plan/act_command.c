@@ -219,7 +219,7 @@ static void await_late(struct lane *lane)
 		command_late(lane);
 		return;
 	}
-	lane_fail(lane, VERDICT_ERROR, "the real master sent no %s to board %s",
+	lane_fail(lane, VERDICT_ERROR, "the real master sent no %s to %s",
 		  names[lane->step->command], lane->station->config->name);
 	lane_step_over(lane);
 }

@@ -294,7 +294,7 @@ static void connect_event(struct lane *lane, const struct rig_event *event)
 		/* It had registered earlier, with another run of the rig's: that is as good. */
 		if (station->motion.outcome == MASTER_OK && station->registered_ns == 0) {
 			station->registered_ns = lane->run->loop.now_ns;
-			station->registrations_due = 0;
+			station->adopted_ns = lane->run->loop.now_ns;
 		}
 	}
 	connect_look(lane);

@@ -63,6 +63,8 @@ const struct limit *lane_limit(const struct lane *lane, const char *name, struct
 	if (limit == NULL)
 		return NULL;
 	*space = *limit;
+	/* A wrong frequency is the board's, and a check of its own says so. */
+	space->accept |= SUSPECT_PERIOD;
 	if (!run->bench->calibration.required)
 		space->accept |= SUSPECT_CALIBRATION;
 	return space;

@@ -331,6 +331,9 @@ int run_plan(const struct plan *plan, const struct bench *bench, const struct ru
 
 	if (run == NULL)
 		return code;
+	/* A reader that went, or a limit on files, must not end a run without its teardown. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	run->plan = plan;
 	run->bench = bench;
 	run->options = options;
@@ -344,6 +347,8 @@ int run_plan(const struct plan *plan, const struct bench *bench, const struct ru
 		rig_close(&run->rig);
 		reports_finish(run->reports, run->loop.now_ns);
 		code = reports_exit_code(run->reports);
+		if (options->json)
+			run_put_json(run, code);
 	} else {
 		rig_close(&run->rig);
 	}

@@ -3,6 +3,8 @@
 #include "hil/measure/stats.h"
 #include "hil/rig/calibrate.h"
 
+#include "proto/json/json.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +173,11 @@ static void judge_figure(struct run *run, const struct plan_limit *limit, unsign
 	if (!run->bench->calibration.required)
 		against.accept |= SUSPECT_CALIBRATION;
 	/* Of values with gaps in them no figure says anything about the board. */
-	if (n == 0)
+	bool failed = run->record.boards[record_board].worst >= VERDICT_FAIL;
+	if (n == 0 && failed) /* that it never came so far was judged where it happened */
+		snprintf(room.step.why, sizeof(room.step.why), "there is no value of %s",
+			 limit->of);
+	else if (n == 0)
 		step_verdict(&room, VERDICT_ERROR, "there is no value of %s", limit->of);
 	if (missing > 0)
 		step_verdict(&room, VERDICT_FAIL, "%llu of %llu never came",
@@ -183,6 +189,43 @@ static void judge_figure(struct run *run, const struct plan_limit *limit, unsign
 	}
 	reports_step_begin(run->reports, &room.step);
 	reports_step_end(run->reports, &room.step);
+}
+
+/* ---- one line for programs ---- */
+
+static void put_text(const char *text)
+{
+	struct qn_json_writer out;
+	char buf[2048];
+
+	qn_json_writer_init(&out, buf, sizeof(buf));
+	qn_json_put_string(&out, text, strlen(text), true);
+	fwrite(buf, 1, qn_json_written(&out), stdout);
+}
+
+void run_put_json(const struct run *run, int code)
+{
+	const struct record *record = &run->record;
+	const char *between = "";
+
+	printf("{\"run\": \"%s\", \"verdict\": \"%s\", \"exit_code\": %d, \"interrupted\": %s, "
+	       "\"steps\": %u, \"trouble\": [",
+	       record->run.id, verdict_name(record->worst), code,
+	       record->run.interrupted ? "true" : "false", record->step_count);
+	for (uint32_t i = 0; i < record->step_count; i++) {
+		const struct step_result *step = &record->steps[i];
+		if (step->verdict < VERDICT_MARGINAL)
+			continue;
+		printf("%s{\"board\": ", between);
+		put_text(step->board >= 0 ? record->boards[step->board].name : "");
+		printf(", \"verdict\": \"%s\", \"step\": ", verdict_name(step->verdict));
+		put_text(step->name);
+		fputs(", \"why\": ", stdout);
+		put_text(step->why);
+		putchar('}');
+		between = ", ";
+	}
+	fputs("]}\n", stdout);
 }
 
 /* What the watching itself costs: more than 60 wake-ups a second a board would disturb. */

@@ -121,6 +121,8 @@ void run_finding(struct run *run, const struct rig_event *event);
 int run_prepare(struct run *run);
 void run_discard(struct run *run);
 void run_statistics(struct run *run);
+/* One line on stdout: the verdict, and every step that was not well. */
+void run_put_json(const struct run *run, int code);
 
 /* act_*.c */
 extern const struct action act_command, act_await, act_hit, act_expect, act_reset, act_power,

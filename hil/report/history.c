@@ -43,6 +43,12 @@ int history_result(struct history *history, int code, const char *what)
 	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
 		return 0;
 	int rc = as_errno(history, code);
+	/* A generic error has its reason in the message alone: "no such column: ..." */
+	if ((code & 0xff) == SQLITE_ERROR) {
+		snprintf(history->error, sizeof(history->error), "%s: %s", what,
+			 sqlite3_errmsg(history->db));
+		return rc;
+	}
 	snprintf(history->error, sizeof(history->error), "%s: %s%s%s", what, sqlite3_errstr(code),
 		 rc == -EIO ? "" : ": ", rc == -EIO ? "" : strerror(-rc));
 	return rc;
@@ -106,7 +112,8 @@ static const char schema[] =
 	" ON DELETE CASCADE, name TEXT NOT NULL, unit TEXT NOT NULL, missing INTEGER NOT NULL,"
 	" value INTEGER NOT NULL, u TEXT NOT NULL, min INTEGER, max INTEGER, margin INTEGER,"
 	" share_percent INTEGER, without_frame INTEGER, accept INTEGER, suspect INTEGER NOT NULL,"
-	" verdict TEXT NOT NULL, judged_value INTEGER, judged_u INTEGER, why TEXT);"
+	" verdict TEXT NOT NULL, judged_value INTEGER, judged_u INTEGER, why TEXT,"
+	" from_point TEXT, to_point TEXT);"
 	"CREATE INDEX measurement_of_step ON measurement(step);"
 	"CREATE TABLE hop(measurement INTEGER NOT NULL REFERENCES measurement ON DELETE CASCADE,"
 	" seq INTEGER NOT NULL, from_point TEXT NOT NULL, to_point TEXT NOT NULL,"

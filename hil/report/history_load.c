@@ -304,6 +304,14 @@ static void read_measurement(sqlite3_stmt *statement, struct measurement *m)
 	m->judged.value = sqlite3_column_int64(statement, 14);
 	m->judged.u = sqlite3_column_int64(statement, 15);
 	history_text(statement, 16, m->judged.why, sizeof(m->judged.why));
+	char from[24], to[24];
+	history_text(statement, 17, from, sizeof(from));
+	history_text(statement, 18, to, sizeof(to));
+	m->of_chain = point_from_name(from) >= 0 && point_from_name(to) >= 0;
+	if (m->of_chain) {
+		m->from = (enum point)point_from_name(from);
+		m->to = (enum point)point_from_name(to);
+	}
 }
 
 static int load_measurements(struct history *history, int64_t step, struct step_room *room)
@@ -311,7 +319,8 @@ static int load_measurements(struct history *history, int64_t step, struct step_
 	sqlite3_stmt *statement;
 	int rc = query(history,
 		       "SELECT id, name, unit, missing, value, u, min, max, margin, share_percent,"
-		       " without_frame, accept, suspect, verdict, judged_value, judged_u, why"
+		       " without_frame, accept, suspect, verdict, judged_value, judged_u, why,"
+		       " from_point, to_point"
 		       " FROM measurement WHERE step=? ORDER BY id",
 		       step, &statement);
 	int code = SQLITE_DONE;

@@ -201,8 +201,8 @@ static int insert_measurement(struct history *history, int64_t step, const struc
 	int rc = history_prepare(history,
 				 "INSERT INTO measurement(step, name, unit, missing, value, u, min,"
 				 " max, margin, share_percent, without_frame, accept, suspect,"
-				 " verdict, judged_value, judged_u, why)"
-				 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+				 " verdict, judged_value, judged_u, why, from_point, to_point)"
+				 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 				 &statement);
 
 	if (rc < 0)
@@ -224,6 +224,8 @@ static int insert_measurement(struct history *history, int64_t step, const struc
 	sqlite3_bind_int64(statement, 15, m->judged.value);
 	sqlite3_bind_int64(statement, 16, m->judged.u);
 	bind_text(statement, 17, m->judged.why);
+	bind_text(statement, 18, m->of_chain ? point_name(m->from) : NULL);
+	bind_text(statement, 19, m->of_chain ? point_name(m->to) : NULL);
 	rc = history_run_out(history, statement, "a measurement into the history");
 	return rc < 0 ? rc : insert_hops(history, sqlite3_last_insert_rowid(history->db), m);
 }

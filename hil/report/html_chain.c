@@ -8,10 +8,19 @@
  * share one axis, with the limits on it.
  */
 
+static int64_t whole(const struct series *series)
+{
+	int64_t sum = 0;
+
+	for (unsigned h = 0; h < series->hop_count; h++)
+		sum += series->hops[h].median_ns;
+	return sum;
+}
+
 static const char *command_of(const struct record *record, const struct series *series)
 {
-	return series->n > 0 && series->hop_count > 0 ? record->steps[series->points[0].step].name
-						      : NULL;
+	return series->n > 0 && whole(series) > 0 ? record->steps[series->points[0].step].name
+						  : NULL;
 }
 
 static bool same_command(const struct record *record, const struct series *series,
@@ -34,15 +43,6 @@ static bool is_first(const struct record *record, const struct series_set *set, 
 	return command != NULL;
 }
 
-static int64_t whole(const struct series *series)
-{
-	int64_t sum = 0;
-
-	for (unsigned h = 0; h < series->hop_count; h++)
-		sum += series->hops[h].median_ns;
-	return sum;
-}
-
 /* ---- the axis ---- */
 
 static int64_t axis_end(const struct record *record, const struct series_set *set,
@@ -56,7 +56,7 @@ static int64_t axis_end(const struct record *record, const struct series_set *se
 			continue;
 		if (whole(series) > end)
 			end = whole(series);
-		if (series->limit.has_max && series->limit.max > end)
+		if (series->of_chain && series->limit.has_max && series->limit.max > end)
 			end = series->limit.max;
 	}
 	return end + end / 50;
@@ -69,42 +69,90 @@ static double percent(int64_t at, int64_t end)
 	return p < 0 ? 0 : p > 100 ? 100 : p;
 }
 
-/* "stand_up: due to servo" under the heading "stand_up" */
-static const char *short_name(const char *name)
+/* "stand_up: due to servo", "stand_up.servo" under the heading "stand_up" */
+static const char *short_name(const char *name, const char *command)
 {
-	const char *colon = strstr(name, ": ");
+	size_t len = strlen(command);
 
-	return colon != NULL ? colon + 2 : name;
+	if (strncmp(name, command, len) == 0 && (name[len] == '.' || name[len] == ':'))
+		name += len + 1;
+	return name + strspn(name, " ");
 }
 
-/* Limits of all measurements that begin where the chain begins: the axis begins there too. */
-static void each_limit(const struct record *record, const struct series_set *set,
-		       const char *command, int64_t end, bool label, FILE *out)
+/* How far behind the beginning of its bar a measurement's own beginning lies. */
+static int64_t begins_at(const struct series *series)
 {
-	int64_t done[8];
+	int64_t at = 0;
+
+	for (unsigned h = 0; h < series->hop_count && series->hops[h].from != series->from; h++)
+		at += series->hops[h].median_ns;
+	return at;
+}
+
+/* ---- limits ---- */
+
+#define LIMITS_MAX 8
+/* Labels nearer to each other than this would lie on top of each other. */
+#define LABEL_PERCENT 12
+
+struct bound {
+	int64_t ns;
+	const char *name;
+};
+
+/* Those of all measurements that begin, as far as one can see, where the bars begin; ascending. */
+static unsigned find_limits(const struct record *record, const struct series_set *set,
+			    const char *command, int64_t end, struct bound *limits)
+{
 	unsigned n = 0;
 
-	for (size_t i = 0; i < set->count; i++) {
+	for (size_t i = 0; i < set->count && n < LIMITS_MAX; i++) {
 		const struct series *series = &set->series[i];
-		bool known = false;
+		unsigned k = 0;
 		if (!same_command(record, series, command) || !series->limit.has_max ||
-		    series->limit.without_frame)
+		    series->limit.without_frame || !series->of_chain ||
+		    begins_at(series) * 100 > end)
 			continue;
-		for (unsigned k = 0; k < n; k++)
-			known = known || done[k] == series->limit.max;
-		if (known || n == sizeof(done) / sizeof(done[0]))
+		while (k < n && limits[k].ns < series->limit.max)
+			k++;
+		if (k < n && limits[k].ns == series->limit.max)
 			continue;
-		done[n++] = series->limit.max;
-		double at = percent(series->limit.max, end);
-		if (!label) {
-			fprintf(out, "<span class=\"mark\" style=\"left:%.2f%%\"></span>", at);
+		memmove(&limits[k + 1], &limits[k], (n - k) * sizeof(*limits));
+		limits[k] = (struct bound){ series->limit.max, short_name(series->name, command) };
+		n++;
+	}
+	return n;
+}
+
+static void put_marks(const struct bound *limits, unsigned n, int64_t end, FILE *out)
+{
+	char text[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		fprintf(out, "<span class=\"mark\" style=\"left:%.2f%%\" title=\"%s: ",
+			percent(limits[i].ns, end),
+			unit_text(UNIT_NS, limits[i].ns, text, sizeof(text)));
+		markup_put(out, limits[i].name);
+		fputs("\"></span>", out);
+	}
+}
+
+/* In two rows where they are close; what finds no place has its name on its line. */
+static void put_labels(const struct bound *limits, unsigned n, int64_t end, FILE *out)
+{
+	double last[2] = { -LABEL_PERCENT, -LABEL_PERCENT };
+
+	for (unsigned i = 0; i < n; i++) {
+		double at = percent(limits[i].ns, end);
+		unsigned row = at - last[0] >= LABEL_PERCENT ? 0 : 1;
+		if (at - last[row] < LABEL_PERCENT)
 			continue;
-		}
-		fprintf(out, "<span class=\"limit%s\" style=\"left:%.2f%%\">",
-			at > 93 ? " edge" : "", at);
-		html_value(out, UNIT_NS, series->limit.max);
+		last[row] = at;
+		fprintf(out, "<span class=\"limit%s%s\" style=\"left:%.2f%%\">",
+			at > 93 ? " edge" : "", row > 0 ? " second" : "", at);
+		html_value(out, UNIT_NS, limits[i].ns);
 		fputs("<small>", out);
-		markup_put(out, short_name(series->name));
+		markup_put(out, limits[i].name);
 		fputs("</small></span>", out);
 	}
 }
@@ -132,6 +180,8 @@ static void put_bars(const struct record *record, const struct series_set *set, 
 		     FILE *out)
 {
 	int64_t end = axis_end(record, set, command);
+	struct bound limits[LIMITS_MAX + 1];
+	unsigned n = find_limits(record, set, command, end, limits);
 
 	fputs("<div class=\"stacks\">\n", out);
 	for (size_t i = 0; i < set->count; i++) {
@@ -142,13 +192,13 @@ static void put_bars(const struct record *record, const struct series_set *set, 
 		markup_put(out, board_name(record, series->board));
 		fputs("</b><div class=\"stack\">", out);
 		put_segments(series, end, out);
-		each_limit(record, set, command, end, false, out);
+		put_marks(limits, n, end, out);
 		fputs("</div><span class=\"total\">", out);
 		html_value(out, UNIT_NS, whole(series));
 		fputs("</span>\n", out);
 	}
 	fputs("<span></span><div class=\"scale\"><span style=\"left:0\">0</span>", out);
-	each_limit(record, set, command, end, true, out);
+	put_labels(limits, n, end, out);
 	fputs("</div><span></span>\n</div>\n", out);
 }
 
@@ -195,7 +245,22 @@ static void make_grid(const struct record *record, const struct series_set *set,
 	}
 }
 
-/* Slower than the quickest board by half, and by more than U and a frame: worth a look. */
+/*
+ * By how much two boards' medians may differ because of the frame alone: medians of n values spread
+ * over a frame differ by 3 * sqrt(2) * (half a frame) / sqrt(n) at most, and by no more than a
+ * frame.
+ */
+static int64_t frame_allows(const struct series_hop *hop)
+{
+	double most = 2 * (double)hop->frame_ns;
+	double by_n = hop->n > 0 ? 3 * M_SQRT2 * (double)hop->frame_ns / sqrt((double)hop->n)
+				 : most;
+
+	return (int64_t)(by_n < most ? by_n : most);
+}
+
+/* Slower than the quickest board by half, and by more than U and the frame explain: worth a look.
+ */
 static bool stands_out(const struct grid *grid, const struct series_hop *row,
 		       const struct series_hop *hop)
 {
@@ -207,7 +272,7 @@ static bool stands_out(const struct grid *grid, const struct series_hop *row,
 			least = other->median_ns;
 	}
 	int64_t over = hop->median_ns - least;
-	return over > least / 2 && over > hop->u_ns && over > 1000000;
+	return over > least / 2 && over > hop->u_ns + frame_allows(hop) && over > 1000000;
 }
 
 static void put_figures(const struct record *record, const struct grid *grid, FILE *out)
@@ -279,7 +344,7 @@ void html_chains(const struct record *record, const struct series_set *set, FILE
 			fputs("<p class=\"hint\">Medians; red lines are limits. Hatched: waiting "
 			      "for the servo's next frame (0 to 20\xc2\xa0ms) is part of this hop. "
 			      "Red figures: slower than the quickest board by half, and by more "
-			      "than U.</p>\n",
+			      "than U and the frame explain.</p>\n",
 			      out);
 		}
 		any = true;

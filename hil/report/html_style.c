@@ -30,6 +30,7 @@ const char html_style[] =
 	".scale{position:relative;height:2.5rem;line-height:1.2;font-size:.8rem;color:var(--soft)}\n"
 	".scale span{position:absolute;transform:translateX(-50%);white-space:nowrap}\n"
 	".scale span.edge{transform:translateX(-100%)}\n"
+	".scale span.second{top:2.3rem}.scale:has(.second){height:4.8rem}\n"
 	".scale span.limit{color:var(--fail);font-weight:600}\n"
 	".scale small{display:block;font-weight:400;text-align:center;font-size:.75rem}\n"
 	".h-written{--c:var(--grey)}.h-sent{--c:var(--yellow)}.h-forward_in,.h-forward_out{\n"

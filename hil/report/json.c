@@ -138,6 +138,9 @@ static void put_measurement(const struct measurement *m, FILE *out)
 	json_member(out, "name", m->name);
 	fprintf(out, ", \"unit\": \"%s\", \"value\": %" PRId64 ", \"missing\": %s, \"u\": %" PRId64,
 		unit_name(m->unit), m->value, m->missing ? "true" : "false", m->judged.u);
+	if (m->of_chain)
+		fprintf(out, ", \"from\": \"%s\", \"to\": \"%s\"", point_name(m->from),
+			point_name(m->to));
 	fputs(", \"parts\": ", out);
 	json_uncertainty(out, &m->u);
 	fputs(", \"suspect\": ", out);

@@ -58,6 +58,8 @@ static int count_all(const struct record *record, struct series_set *set)
 			series->n++;
 			series->unit = m->unit;
 			series->limit = m->limit;
+			series->of_chain = m->of_chain;
+			series->from = m->from;
 		}
 	}
 	return 0;

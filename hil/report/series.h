@@ -34,6 +34,8 @@ struct series {
 	struct limit limit; /* of its last measurement */
 	uint64_t missing, untrusted;
 	uint32_t verdicts[VERDICTS];
+	bool of_chain;
+	enum point from;
 	int64_t u_max; /* U of the least certain that was judged */
 	size_t n;
 	struct series_point *points; /* in the order in which they were measured */

@@ -42,7 +42,8 @@ static void put_variables(const struct record *record, int board, FILE *out)
 		const struct channel *channel = &record->channels[i];
 		if (channel->board != board)
 			continue;
-		for (int text = 0; text <= has_text(channel); text++) {
+		int forms = has_text(channel) ? 2 : 1;
+		for (int text = 0; text < forms; text++) {
 			fprintf(out, "$var %s 1 %c%u ", text ? "string" : "wire", text ? 't' : 'w',
 				i);
 			put_word(out, board_name(record, board));

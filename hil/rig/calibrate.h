@@ -33,6 +33,9 @@ int calibration_store(const char *path, const struct bench *bench,
 		      const struct calibration *calibration);
 /* -ENOENT; -EINVAL: it is none of ours, or another bench's. */
 int calibration_load(const char *path, const struct bench *bench, struct calibration *ret);
+/* The file's text: 0 or -EINVAL. */
+int calibration_parse(const char *text, size_t len, const struct bench *bench,
+		      struct calibration *ret);
 /* Where it is kept; false: no folder is known. */
 bool calibration_path(const struct bench *bench, char *buf, size_t cap);
 /*

@@ -156,7 +156,8 @@ static bool take(struct calibration *calibration, struct qn_text key, struct qn_
 	return true; /* a later version's */
 }
 
-static int parse(const char *text, size_t len, const struct bench *bench, struct calibration *ret)
+int calibration_parse(const char *text, size_t len, const struct bench *bench,
+		      struct calibration *ret)
 {
 	struct calibration calibration = { 0 };
 	struct qn_json_reader reader;
@@ -190,7 +191,7 @@ int calibration_load(const char *path, const struct bench *bench, struct calibra
 	if (fd < 0)
 		return -errno;
 	ssize_t n = read(fd, text, sizeof(text));
-	int rc = n < 0 ? -errno : parse(text, (size_t)n, bench, ret);
+	int rc = n < 0 ? -errno : calibration_parse(text, (size_t)n, bench, ret);
 	close(fd);
 	return rc;
 }

@@ -150,6 +150,10 @@ void checks_frame(struct station *station, const struct servo_frame *frame)
 
 	checks->frames_since++;
 	checks->overdue = 0;
+	if (frame->flags & SERVO_SETTLED && frame->fall_ns < checks->doubt_until_ns)
+		checks->settled_width_ns = frame->width_ns;
+	if (frame->fall_ns < checks->doubt_until_ns)
+		return;
 	/* Around a reset the signal ends and begins anywhere. */
 	if ((int64_t)frame->missing > config_of(station)->missing_frames_max &&
 	    !(frame->flags & SERVO_EDGES) && station->registered_ns != 0)
@@ -208,8 +212,8 @@ static void compare_switches(struct station *station, int64_t complete_ns)
 	int up = level_of(station, BENCH_UP), down = level_of(station, BENCH_DOWN);
 	char width[48];
 
-	if (!station->servo_watched || !station->servo.settled ||
-	    station->heading == RIG_ANYWHERE || (up < 0 && down < 0)) {
+	if (complete_ns < checks->doubt_until_ns || !station->servo_watched ||
+	    !station->servo.settled || station->heading == RIG_ANYWHERE || (up < 0 && down < 0)) {
 		checks->disagree_since_ns = 0;
 		return;
 	}
@@ -250,6 +254,9 @@ static void compare_switches(struct station *station, int64_t complete_ns)
 
 void checks_edges(struct station *station, enum bench_role role, const char *what)
 {
+	/* The rig's trouble is not blamed on a board. */
+	if (role == BENCH_SERVO)
+		station->checks.doubt_until_ns = station->rig->loop->now_ns + NS_PER_S;
 	FOUND(station, CHECK_LOST_EDGES, station->rig->loop->now_ns,
 	      "%s, line %s: %s: this machine was too slow, or a pulse too short",
 	      station->config->name, bench_role_names[role], what);
@@ -313,11 +320,19 @@ void checks_port_back(struct station *station, const char *path, int64_t away_ns
 
 /* ---- network ---- */
 
+/* A board that was just starting when the rig came may answer before it registers. */
+#define STARTING_NS (5 * NS_PER_S)
+
 void checks_registered(struct station *station, const char *from)
 {
+	bool late = station->adopted_ns != 0 &&
+		    station->registered_ns - station->adopted_ns > STARTING_NS;
+
+	station->adopted_ns = 0;
 	if (station->registrations_due > 0) {
 		station->registrations_due--;
-		return;
+		if (!late)
+			return;
 	}
 	FOUND(station, CHECK_EXTRA_REGISTRATION, station->registered_ns,
 	      "%s: %s registered from %s without a reset, registration no. %llu: it has "

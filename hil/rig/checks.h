@@ -65,7 +65,8 @@ struct station_checks {
 	unsigned pings_failed;
 	uint64_t overdue; /* frames, last looked */
 	unsigned odd_periods;
-	uint64_t frames_since; /* since the signal last began */
+	int64_t doubt_until_ns; /* edges of the servo were lost: it is not judged */
+	uint64_t frames_since;  /* since the signal last began */
 };
 
 /* From the rig, with what it saw. */

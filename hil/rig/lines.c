@@ -44,11 +44,12 @@ static void servo_edges(struct watch_line *watch, int64_t complete_ns)
 	struct edge edge;
 
 	(void)complete_ns;
+	/* First: what follows may be wrong because of it. */
+	if (edge_counts_suspect(&line->reported, &watch->ring.counts) > 0)
+		edges_lost(line);
 	while (edge_ring_next(&watch->ring, &line->cursor, &edge))
 		if (servo_edge(&line->station->servo, &edge, &frame))
 			servo_frame(line, &frame);
-	if (edge_counts_suspect(&line->reported, &watch->ring.counts) > 0)
-		edges_lost(line);
 }
 
 static void switch_change(struct station_line *line, const struct contact_change *change)

@@ -140,6 +140,7 @@ void station_disturbed(struct station *station)
 	station->heading = RIG_ANYWHERE;
 	station->registered_ns = 0;
 	station->registrations_due = 1;
+	station->adopted_ns = 0;
 	station->free_ns = 0;
 	station->app_stopped = false;
 	checks_forget(station);
@@ -199,7 +200,7 @@ static unsigned frame_suspect(const struct servo_frame *frame)
 {
 	unsigned suspect = 0;
 
-	if (frame->flags & (SERVO_EDGES | SERVO_LATE))
+	if (frame->flags & SERVO_EDGES)
 		suspect |= SUSPECT_GAP;
 	if (frame->flags & SERVO_PERIOD)
 		suspect |= SUSPECT_PERIOD;
@@ -213,6 +214,22 @@ static struct stamp frame_stamp(const struct station *station, int64_t fall_ns, 
 
 	return stamp_servo(fall_ns, width_ns, rig->bench->servo.period_ns, suspect,
 			   rig->calibration);
+}
+
+/* With frames missing before it the new width may have begun earlier: that is not certain, no more.
+ */
+static struct stamp changed_stamp(const struct station *station, const struct servo_frame *frame)
+{
+	struct stamp stamp = frame_stamp(station, frame->fall_ns, frame->width_ns,
+					 frame_suspect(frame));
+
+	if ((frame->flags & SERVO_LATE) && frame->after_ns != INT64_MIN) {
+		int64_t gap_ns = frame->fall_ns - frame->after_ns -
+				 station->rig->bench->servo.period_ns;
+		if (gap_ns > 0)
+			stamp_earlier(&stamp, gap_ns, U_READ);
+	}
+	return stamp;
 }
 
 static void keep_widths(struct motion *motion, int64_t width_ns)
@@ -232,9 +249,7 @@ static void moving(struct station *station, const struct servo_frame *frame)
 
 	if ((frame->flags & SERVO_CHANGED) && !motion->moved) {
 		motion->moved = true;
-		chain_set(&motion->chain, POINT_SERVO_FRAME,
-			  frame_stamp(station, frame->fall_ns, frame->width_ns,
-				      frame_suspect(frame)));
+		chain_set(&motion->chain, POINT_SERVO_FRAME, changed_stamp(station, frame));
 	}
 	if ((frame->flags & SERVO_SETTLED) && motion->moved && !motion->done &&
 	    is_at(station, frame->width_ns, heading)) {
@@ -260,9 +275,7 @@ static void falling(struct station *station, const struct servo_frame *frame)
 	if ((frame->flags & SERVO_CHANGED) && !motion->falling &&
 	    way_ns > 2 * servo->width_tolerance_ns) {
 		motion->falling = true;
-		chain_set(&motion->fall, POINT_SERVO_DOWN,
-			  frame_stamp(station, frame->fall_ns, frame->width_ns,
-				      frame_suspect(frame)));
+		chain_set(&motion->fall, POINT_SERVO_DOWN, changed_stamp(station, frame));
 		checks_fall(station, frame->fall_ns);
 	}
 	if ((frame->flags & SERVO_SETTLED) && motion->falling && !motion->fallen &&
@@ -281,7 +294,9 @@ void motion_frame(struct station *station, const struct servo_frame *frame)
 
 	if (!motion->under_way || motion->type == RANGE_PING)
 		return;
-	keep_widths(motion, frame->width_ns);
+	/* Two pulses that became one, for want of an edge, have no width. */
+	if (!(frame->flags & (SERVO_WIDTH | SERVO_EDGES)))
+		keep_widths(motion, frame->width_ns);
 	if (motion->type == RANGE_ACTIVATE && (motion->done || motion->there_before))
 		falling(station, frame);
 	else if (!motion->done)

@@ -35,6 +35,7 @@ struct relay {
 	struct net_conn *other; /* NULL: gone, or not there yet */
 	bool to_board;
 	bool open;
+	bool watched; /* its command is the one that is measured */
 };
 _Static_assert(sizeof(struct relay) <= NET_SESSION_BYTES, "a session fits its connection");
 
@@ -51,8 +52,23 @@ static void note(struct side *side, enum timeline_kind kind, const char *bytes, 
 		     len);
 }
 
-/* The master's line: what it asks for begins to be watched. */
-static void command_in(struct side *side, const char *bytes, size_t len)
+/* A ping may come while the target is on its way; the movement is what is being watched then. */
+#define MOVING_NS (3 * NS_PER_S)
+
+static bool is_moving(const struct station *station)
+{
+	const struct motion *motion = &station->motion;
+	enum bench_role role = motion->type == RANGE_LAY_DOWN ? BENCH_DOWN : BENCH_UP;
+
+	if (!motion->under_way || motion->type == RANGE_PING || motion->there_before ||
+	    station->rig->loop->now_ns - motion->chain.at[POINT_DUE].ns > MOVING_NS)
+		return false;
+	return !motion->ended || (station->servo_watched && !motion->done) ||
+	       (station_has(station, role) && !motion->reached);
+}
+
+/* The master's line: what it asks for begins to be watched. True: it is. */
+static bool command_in(struct side *side, const char *bytes, size_t len)
 {
 	struct rig *rig = side->proxy->rig;
 	struct qn_snyper_message message;
@@ -62,13 +78,16 @@ static void command_in(struct side *side, const char *bytes, size_t len)
 	if (qn_snyper_parse(profile, bytes, len, &message, NULL) != QN_OK ||
 	    qn_snyper_answer_to(message.type) == QN_SNYPER_UNKNOWN ||
 	    message.type == QN_SNYPER_REGISTER)
-		return;
+		return false;
+	if (message.type == QN_SNYPER_PING && is_moving(side->station))
+		return false;
 	motion_begin(side->station, range_word_of(message.type_text.at, message.type_text.len),
 		     rig->loop->now_ns);
 	side->station->motion.foreign = true;
 	chain_set(&side->station->motion.chain, POINT_FORWARD_IN,
 		  rig_now_stamp(rig, rig->loop->now_ns));
 	rig_tell(side->station, (struct rig_event){ .kind = RIG_COMMAND });
+	return true;
 }
 
 static const struct net_handler board_handler, master_handler;
@@ -100,19 +119,19 @@ static size_t from_master(struct net_conn *conn, const char *bytes, size_t len, 
 		if (side->station->remote >= 0)
 			to.ip = master_remote(rig->master, (uint32_t)side->station->remote)->ip;
 		struct net_addr from = { rig->bench->master.listen_at.ip, 0 };
-		command_in(side, bytes, len);
+		relay->watched = command_in(side, bytes, len);
 		if (net_connect(rig->net, from, to, &board_handler, &relay->other) < 0) {
 			net_reset(conn);
 			return len;
 		}
-		*relay_of(relay->other) = (struct relay){ side, conn, true, false };
+		*relay_of(relay->other) = (struct relay){ side, conn, true, false, relay->watched };
 	}
 	/* Until the board has taken the connection the bytes wait where they are. */
 	if (!relay_of(relay->other)->open)
 		return 0;
 	(void)fresh;
 	note(side, TIMELINE_SENT, bytes, len);
-	if (!side->station->motion.chain.at[POINT_WRITTEN].known)
+	if (relay->watched && !side->station->motion.chain.at[POINT_WRITTEN].known)
 		chain_set(&side->station->motion.chain, POINT_WRITTEN,
 			  rig_now_stamp(rig, rig->loop->now_ns));
 	net_send(relay->other, bytes, len);
@@ -133,7 +152,7 @@ static void board_stamped(struct net_conn *conn, enum net_stamped what, int64_t 
 	struct chain *chain = &side->station->motion.chain;
 	enum point point = what == NET_STAMPED_SENT ? POINT_FORWARD_OUT : POINT_ANSWER;
 
-	if (!chain->at[point].known)
+	if (relay_of(conn)->watched && !chain->at[point].known)
 		chain_set(chain, point, rig_wall_stamp(side->proxy->rig, wall_ns));
 }
 
@@ -145,10 +164,13 @@ static size_t from_board(struct net_conn *conn, const char *bytes, size_t len, s
 
 	(void)fresh;
 	note(side, TIMELINE_RECEIVED, bytes, len);
-	if (motion->answer_units++ == 0)
+	if (relay->watched && motion->answer_units++ == 0)
 		console_print_safe(bytes, len, motion->answer, sizeof(motion->answer));
 	if (relay->other != NULL)
 		net_send(relay->other, bytes, len);
+	if (!relay->watched)
+		return len;
+	motion->answer_whole = len > 0 && bytes[len - 1] == '\n';
 	motion->back = rig_now_stamp(side->proxy->rig, rig_clock_ns());
 	if (memchr(bytes, '\n', len) != NULL)
 		motion_answered(side->station, MASTER_OK, "");
@@ -159,7 +181,7 @@ static void board_closed(struct net_conn *conn, int error)
 {
 	struct side *side = relay_of(conn)->side;
 
-	if (!side->station->motion.ended)
+	if (relay_of(conn)->watched && !side->station->motion.ended)
 		motion_answered(side->station, MASTER_FAILED,
 				error != 0 ? strerror(-error) : "closed without an answer");
 	drop_other(conn, error != 0);
@@ -169,7 +191,8 @@ static void master_closed(struct net_conn *conn, int error)
 {
 	struct side *side = relay_of(conn)->side;
 
-	if (!side->station->motion.ended && relay_of(conn)->other != NULL)
+	if (relay_of(conn)->watched && !side->station->motion.ended &&
+	    relay_of(conn)->other != NULL)
 		motion_answered(side->station, MASTER_LOST, "the real master waited no longer");
 	drop_other(conn, error != 0);
 }
@@ -186,7 +209,7 @@ static const struct net_handler master_handler = { .received = from_master,
 static bool accepted(struct net_listener *listener, struct net_conn *conn)
 {
 	conn->handler = &master_handler;
-	*relay_of(conn) = (struct relay){ listener->owner, NULL, false, true };
+	*relay_of(conn) = (struct relay){ listener->owner, NULL, false, true, false };
 	return true;
 }
 

@@ -67,6 +67,8 @@ static int station_init(struct rig *rig, unsigned index)
 	station->config = config;
 	station->remote = -1;
 	station->registrations_due = 1;
+	/* It may still be at the last order of the run before this one. */
+	station->free_ns = rig->loop->now_ns + rig->bench->movement_ns;
 	station->timer.fire = station_tick;
 	snprintf(board.name, sizeof(board.name), "%s", config->name);
 	snprintf(board.serial, sizeof(board.serial), "%s", config->serial);

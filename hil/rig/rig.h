@@ -81,6 +81,7 @@ struct station {
 	uint64_t registrations;
 	int64_t registered_ns;      /* 0: not since its last reset */
 	unsigned registrations_due; /* so many are fine: one after each reset */
+	int64_t adopted_ns; /* when it answered without having registered with this run; 0: never */
 	struct motion motion;
 	/* Lines. */
 	struct edge_watch watch;

@@ -26,6 +26,7 @@ struct serial_port {
 	struct timer look;
 	struct loop_deferred burial;
 	int64_t look_every_ns, empty_ns;
+	bool left_some; /* the last read was full: more may have been there already */
 	int error;
 	bool open, failed, dead, on_loop;
 	char *out;
@@ -199,11 +200,15 @@ static bool take_in(struct serial_port *port, bool hung_up)
 	int64_t before_ns = clock_now();
 	ssize_t n = read(port->handle.fd, bytes, sizeof(bytes));
 	int error = errno;
-	struct serial_span span = { port->empty_ns, clock_now() };
+	/* Nothing was there when it was last read empty, nor when the loop last looked. */
+	int64_t unready_ns = port->left_some ? 0 : port->loop->unready_ns;
+	struct serial_span span = { unready_ns > port->empty_ns ? unready_ns : port->empty_ns,
+				    clock_now() };
 
 	/* A full read may have left some behind: those that come next may have been there before.
 	 */
-	if (n < (ssize_t)sizeof(bytes))
+	port->left_some = n == (ssize_t)sizeof(bytes);
+	if (!port->left_some)
 		port->empty_ns = before_ns;
 	if (n > 0) {
 		port->stats.reads++;

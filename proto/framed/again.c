@@ -143,3 +143,11 @@ enum qn_code qn_framed_put_again(struct qn_json_writer *writer, struct qn_text t
 		comma = token != QN_JSON_KEY && token != QN_JSON_OBJECT && token != QN_JSON_ARRAY;
 	}
 }
+
+void qn_framed_put_simple(struct qn_json_writer *writer, struct qn_text raw)
+{
+	if (stays(raw))
+		qn_json_put(writer, raw.at, raw.len);
+	else
+		qn_framed_put_again(writer, raw);
+}

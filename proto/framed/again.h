@@ -15,5 +15,7 @@
 /* QN_OK, or why `text` is no JSON (something may have been written by then). A buffer that is too
  * small shows as writer->full. */
 enum qn_code qn_framed_put_again(struct qn_json_writer *writer, struct qn_text text);
+/* The same for a string that a reader gave back with its quotes, not `escaped`. */
+void qn_framed_put_simple(struct qn_json_writer *writer, struct qn_text raw);
 
 #endif

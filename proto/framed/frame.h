@@ -10,6 +10,7 @@
 
 #include "proto/fault.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define QN_FRAMED_HEAD 4
@@ -23,6 +24,14 @@
  */
 enum qn_code qn_framed_next(const char *bytes, size_t len, uint32_t limit, struct qn_text *text,
 			    size_t *taken);
+
+/*
+ * The same where packed texts were agreed on: the top bit of the length says that this one is, and
+ * is no part of the length. *packed is set with *text.
+ */
+enum qn_code qn_framed_next_packed(const char *bytes, size_t len, uint32_t limit,
+				   struct qn_text *text, size_t *taken, bool *packed);
+#define QN_FRAMED_PACKED UINT32_C(0x80000000)
 
 void qn_framed_put_head(char head[QN_FRAMED_HEAD], uint32_t text_len);
 

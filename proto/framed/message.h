@@ -45,6 +45,9 @@ struct qn_framed_message {
 	struct qn_text type_text; /* the type inside its quotes, as written; empty: none */
 	/* Values as they were written; of several of one name the last. Empty: absent. */
 	struct qn_text content, timestamp;
+	/* Is that a string without a backslash? Then it was checked byte by byte, and all that is
+	 * left to ask before it is written again is whether it is ASCII. */
+	bool content_is_simple, timestamp_is_simple;
 };
 
 /*
@@ -62,7 +65,7 @@ struct qn_text qn_framed_member(const struct qn_framed_message *message, const c
 /* What a server knows about itself at the moment of an answer. Zeroed; then the time is set. */
 struct qn_framed_server {
 	struct qn_framed_clock now;
-	char stamp[QN_FRAMED_STAMP_MAX]; /* the same as text */
+	char stamp[QN_FRAMED_STAMP_ROOM]; /* the same as text */
 	uint8_t stamp_len;
 	int64_t started_ns; /* wall clock */
 	uint64_t clients;   /* connected, with the one that asks */

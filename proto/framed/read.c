@@ -41,12 +41,20 @@ static struct qn_text unescaped(struct qn_text text, bool escaped, char plain[32
 	return (struct qn_text){ plain, len <= 32 ? len : 0 };
 }
 
+/* One comparison of a known length: this is asked of every message. */
+#define IS(text, literal)                                                                          \
+	((text).len == sizeof(literal) - 1 && memcmp((text).at, literal, sizeof(literal) - 1) == 0)
+
 static enum qn_framed_type type_of(struct qn_text text, bool escaped)
 {
 	char plain[32];
 
 	text = unescaped(text, escaped, plain);
-	for (int type = QN_FRAMED_PING; type < QN_FRAMED_TYPES; type++)
+	if (IS(text, "echo"))
+		return QN_FRAMED_ECHO;
+	if (IS(text, "ping"))
+		return QN_FRAMED_PING;
+	for (int type = QN_FRAMED_BROADCAST; type < QN_FRAMED_TYPES; type++)
 		if (same(text, names[type]))
 			return (enum qn_framed_type)type;
 	return QN_FRAMED_OTHER;
@@ -55,25 +63,25 @@ static enum qn_framed_type type_of(struct qn_text text, bool escaped)
 /* The object's members, up to its end. False on a fault of the text. */
 static bool read_members(struct qn_json_reader *reader, struct qn_framed_message *message)
 {
-	static const struct qn_text type = NAME("type"), content = NAME("content"),
-				    timestamp = NAME("timestamp");
 	enum qn_json_token token;
 	char plain[32];
 
 	while ((token = qn_json_next(reader)) == QN_JSON_KEY) {
 		struct qn_text key = unescaped(reader->text, reader->escaped, plain), value;
 		enum qn_json_token first = qn_json_value(reader, &value);
+		bool string = first == QN_JSON_STRING, simple = string && !reader->escaped;
 		if (first == QN_JSON_ERROR)
 			return false;
-		if (same(key, type)) {
-			bool string = first == QN_JSON_STRING;
+		if (IS(key, "type")) {
 			message->type_text = string ? reader->text : (struct qn_text){ NULL, 0 };
 			message->type = string ? type_of(reader->text, reader->escaped)
 					       : QN_FRAMED_OTHER;
-		} else if (same(key, content)) {
+		} else if (IS(key, "content")) {
 			message->content = value;
-		} else if (same(key, timestamp)) {
+			message->content_is_simple = simple;
+		} else if (IS(key, "timestamp")) {
 			message->timestamp = value;
+			message->timestamp_is_simple = simple;
 		}
 	}
 	return token == QN_JSON_OBJECT_END && qn_json_next(reader) == QN_JSON_END;

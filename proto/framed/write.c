@@ -38,15 +38,28 @@ static void put_stamp(struct qn_json_writer *writer, const struct qn_framed_cloc
 /* The server's own, which is the same for all answers of a moment. */
 static void put_now(struct qn_json_writer *writer, const struct qn_framed_server *server)
 {
+	size_t len = server->stamp_len;
+
+	if (!writer->full && writer->end - writer->at >= QN_FRAMED_STAMP_ROOM + 2) {
+		char *at = writer->at;
+		at[0] = '"';
+		memcpy(at + 1, server->stamp, QN_FRAMED_STAMP_ROOM);
+		at[1 + len] = '"';
+		writer->at = at + len + 2;
+		return;
+	}
 	qn_json_put_literal(writer, "\"");
-	qn_json_put(writer, server->stamp, server->stamp_len);
+	qn_json_put(writer, server->stamp, len);
 	qn_json_put_literal(writer, "\"");
 }
 
 /* A value that was read, or what stands in its place. */
-static void put_value(struct qn_json_writer *writer, struct qn_text value, const char *otherwise)
+static void put_value(struct qn_json_writer *writer, struct qn_text value, bool simple,
+		      const char *otherwise)
 {
-	if (value.len == 0)
+	if (simple)
+		qn_framed_put_simple(writer, value);
+	else if (value.len == 0)
 		qn_json_put(writer, otherwise, strlen(otherwise));
 	else
 		qn_framed_put_again(writer, value);
@@ -81,7 +94,7 @@ static void put_pong(struct qn_json_writer *writer, const struct qn_framed_serve
 		     const struct qn_framed_message *message, struct qn_text client_id)
 {
 	qn_json_put_literal(writer, "{\"type\": \"pong\", \"ping_timestamp\": ");
-	put_value(writer, message->timestamp, "null");
+	put_value(writer, message->timestamp, message->timestamp_is_simple, "null");
 	qn_json_put_literal(writer, ", \"pong_timestamp\": ");
 	put_now(writer, server);
 	qn_json_put_literal(writer, ", \"client_id\": ");
@@ -93,7 +106,7 @@ static void put_echo_response(struct qn_json_writer *writer, const struct qn_fra
 			      const struct qn_framed_message *message)
 {
 	qn_json_put_literal(writer, "{\"type\": \"echo_response\", \"content\": ");
-	put_value(writer, message->content, "\"\"");
+	put_value(writer, message->content, message->content_is_simple, "\"\"");
 	qn_json_put_literal(writer, ", \"timestamp\": ");
 	put_now(writer, server);
 	qn_json_put_literal(writer, ", \"echoed_by\": \"TCP Server\"}");
@@ -170,7 +183,7 @@ size_t qn_framed_pass_on(const struct qn_framed_server *server,
 	qn_json_put_literal(&writer, "{\"type\": \"broadcast\", \"from_client\": ");
 	put_text(&writer, client_id);
 	qn_json_put_literal(&writer, ", \"content\": ");
-	put_value(&writer, message->content, "\"\"");
+	put_value(&writer, message->content, message->content_is_simple, "\"\"");
 	qn_json_put_literal(&writer, ", \"timestamp\": ");
 	put_now(&writer, server);
 	qn_json_put_literal(&writer, "}");

@@ -54,6 +54,16 @@ Test(record, a_retry_that_fails_too_is_no_flake)
 	record_release(&record);
 }
 
+/* Passed, and then failed when it was done again: nothing made that failure good. */
+Test(record, an_earlier_success_makes_nothing_good)
+{
+	set_up(NULL);
+	one_step(0, 0, 5);
+	one_step(0, 1, 11);
+	cr_expect(!record_step_flaky(&record, 1));
+	record_release(&record);
+}
+
 Test(record, keeps_copies)
 {
 	struct chain chain = { 0 };

@@ -1,7 +1,6 @@
 #include "tests/soak/generate.h"
 
 #include "emulator/base/rng.h"
-#include "emulator/target/faults.h"
 #include "emulator/target/wire.h"
 
 #include <stdarg.h>
@@ -13,7 +12,7 @@ struct draft {
 	char *text;
 	size_t len, cap;
 	uint32_t groups, targets;
-	enum wire_id wire; /* all of a range speak it */
+	enum wire_id wire; /* of the group under way; in the timeline, of the last */
 	struct generated *about;
 };
 
@@ -82,8 +81,9 @@ static void put_fault(struct draft *draft)
 		put(draft, "for = \"%llums\"; ", (unsigned long long)below(draft, 6000) + 1);
 	if ((info->params & FAULT_TIME) && one_in(draft, 2))
 		put_dist(draft, "time", 3000);
-	/* A count that is a status has limits of its own. */
-	if ((info->params & FAULT_COUNT) && kind != FAULT_HTTP_STATUS && one_in(draft, 2))
+	if (kind == FAULT_HTTP_STATUS)
+		put(draft, "count = %llu; ", (unsigned long long)below(draft, 500) + 100);
+	else if ((info->params & FAULT_COUNT) && one_in(draft, 2))
 		put(draft, "count = %llu; ", (unsigned long long)below(draft, 60) + 1);
 	if ((info->params & FAULT_BYTES) && one_in(draft, 2))
 		put(draft, "bytes = %llu; ", (unsigned long long)below(draft, 5000) + 1);
@@ -126,12 +126,21 @@ static void put_selector(struct draft *draft, bool names_only)
 static void put_group(struct draft *draft, uint32_t number)
 {
 	static const char *const profiles[] = { "pico", "unix", "cpython", "strict" };
+	static const enum wire_id wires[] = { WIRE_SNYPER, WIRE_SNYPER, WIRE_HTTP, WIRE_FRAMED,
+					      WIRE_AGENT };
 	uint64_t count = below(draft, 40) + 1;
 
+	draft->wire = PICK(draft, wires);
+	/* A broadcast is heard by all, and an answer found by its word. */
+	if (draft->wire == WIRE_FRAMED)
+		draft->about->names_are_true = false;
 	draft->targets += (uint32_t)count;
 	put(draft, "    { label = \"w%u\"; name = \"g%u_%%d\"; count = %llu; profile = \"%s\"; ",
 	    number, number, (unsigned long long)count, PICK(draft, profiles));
 	put(draft, "wire = \"%s\"; ", wire_names[draft->wire]);
+	if (draft->wire == WIRE_HTTP)
+		put(draft, "http = { version = \"1.%llu\"; keep = %s; }; ",
+		    (unsigned long long)below(draft, 2), one_in(draft, 2) ? "true" : "false");
 	put(draft, "reply = \"%s\"; queue = %llu; connections = %llu; ",
 	    one_in(draft, 2) ? "done" : "queued", (unsigned long long)below(draft, 6) + 1,
 	    (unsigned long long)below(draft, 20) + 1);
@@ -139,7 +148,10 @@ static void put_group(struct draft *draft, uint32_t number)
 	put_dist(draft, "fall", 900);
 	put(draft, "hit = { probability = 0.%llu; ", (unsigned long long)below(draft, 10));
 	put_dist(draft, "after", 3000);
-	put(draft, "%s}; ", one_in(draft, 4) ? "report = \"http\"; " : "");
+	put(draft, "%s}; ",
+	    !one_in(draft, 4)                              ? ""
+	    : target_wire(draft->wire)->report_hit != NULL ? "report = \"wire\"; "
+							   : "report = \"http\"; ");
 	if (one_in(draft, 2))
 		put(draft, "tags = ( \"odd\" ); ");
 	if (one_in(draft, 3))
@@ -175,12 +187,15 @@ static void put_master(struct draft *draft)
 {
 	static const char *const profiles[] = { "pico", "unix", "cpython", "strict" };
 
-	put(draft, "master = {\n  wire = \"%s\"; ", wire_names[draft->wire]);
-	if (draft->wire == WIRE_AGENT)
-		put(draft, "agent = { agents = ( { id = \"*\"; secret = \"notasecret\"; } ); }; ");
-	put(draft, "profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
+	put(draft, "master = {\n  profile = \"%s\"; connections = \"%s\"; concurrency = %llu; ",
 	    PICK(draft, profiles), one_in(draft, 3) ? "kept" : "per_message",
 	    (unsigned long long)below(draft, 60) + 1);
+	put(draft, "listeners = ( ");
+	put(draft, "{ wire = \"http\"; connections = \"%s\"; }, { wire = \"framed\"; }, ",
+	    one_in(draft, 3) ? "kept" : "per_message");
+	put(draft, "{ wire = \"agent\"; "
+		   "agent = { agents = ( { id = \"*\"; secret = \"notasecret\"; } ); }; }");
+	put(draft, " );\n  ");
 	put(draft, "forget_failed = %s; then = \"stay\";\n", one_in(draft, 2) ? "true" : "false");
 	put(draft, "  connect_timeout = \"%llums\"; answer_timeout = \"%llums\";\n",
 	    (unsigned long long)below(draft, 3000) + 5, (unsigned long long)below(draft, 4000) + 5);
@@ -268,8 +283,6 @@ bool soak_generate(uint64_t seed, char *text, size_t cap, struct generated *ret)
 	struct draft draft = { .seed = seed, .text = text, .cap = cap, .about = ret };
 
 	ret->names_are_true = true;
-	/* Half of them on the range's own wire, the others on any. */
-	draft.wire = one_in(&draft, 2) ? WIRE_SNYPER : (enum wire_id)below(&draft, WIRE_COUNT);
 	put(&draft, "title = \"soak %llu\";\nseed = %llu;\n", (unsigned long long)seed,
 	    (unsigned long long)seed);
 	put_fleet(&draft);

@@ -146,10 +146,9 @@ static inline void side_closed(struct net_conn *conn, int error)
 static const struct net_handler side_handler = { .opened = side_opened,
 						 .received = side_received,
 						 .closed = side_closed };
-static const struct net_handler ending_handler = { .opened = side_opened,
-						   .received = side_received,
-						   .ended = side_ended,
-						   .closed = side_closed };
+static const struct net_handler ending_handler = {
+	.opened = side_opened, .received = side_received, .ended = side_ended, .closed = side_closed
+};
 
 static inline struct side *bed_side(struct bed *bed, struct net_conn *conn)
 {

@@ -45,6 +45,8 @@ int64_t vm_now(void)
 
 void vm_sleep(int64_t ns)
 {
+	if (ns <= 0)
+		return;
 	struct timespec pause = { .tv_sec = ns / VM_S, .tv_nsec = ns % VM_S };
 
 	nanosleep(&pause, NULL);
@@ -136,6 +138,15 @@ int vm_output(int chip, unsigned offset, bool open_drain, bool level)
 	return request(chip, offset,
 		       GPIO_V2_LINE_FLAG_OUTPUT | (open_drain ? GPIO_V2_LINE_FLAG_OPEN_DRAIN : 0),
 		       level);
+}
+
+bool vm_level(int line)
+{
+	struct gpio_v2_line_values values = { .mask = 1 };
+
+	VM_MUST(ioctl(line, GPIO_V2_LINE_GET_VALUES_IOCTL, &values) == 0, "get: %s",
+		strerror(errno));
+	return values.bits & 1;
 }
 
 void vm_set(int output, bool level)
@@ -258,16 +269,18 @@ int vm_listen(void)
 	return fd;
 }
 
-bool vm_registration(int listener, char *ret_id, size_t cap, int64_t timeout_ns)
+unsigned vm_registration(int listener, char *ret_id, size_t cap, int64_t timeout_ns)
 {
 	static const char answer[] =
 		"{\"type\": \"registered\", \"id\": \"r\", \"timestamp\": 1.0, "
 		"\"data\": {\"status\": \"registered\"}}\n";
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	socklen_t from_len = sizeof(from);
 	char line[512];
 
 	if (!readable(listener, timeout_ns))
-		return false;
-	int fd = accept(listener, NULL, NULL);
+		return 0;
+	int fd = accept(listener, (struct sockaddr *)&from, &from_len);
 	ssize_t n = fd >= 0 && readable(fd, 5 * VM_S) ? read(fd, line, sizeof(line) - 1) : -1;
 	VM_MUST(n > 0, "a connection without a registration");
 	line[n] = '\0';
@@ -278,8 +291,10 @@ bool vm_registration(int listener, char *ret_id, size_t cap, int64_t timeout_ns)
 	VM_MUST(write(fd, answer, sizeof(answer) - 1) == (ssize_t)sizeof(answer) - 1, "write: %s",
 		strerror(errno));
 	close(fd);
-	return true;
+	return ntohl(from.sin_addr.s_addr) - BOARDS_AT;
 }
+
+int64_t vm_linger_ns;
 
 bool vm_command(unsigned board, const char *type, const char *data, struct vm_answer *ret,
 		int64_t timeout_ns)
@@ -300,8 +315,9 @@ bool vm_command(unsigned board, const char *type, const char *data, struct vm_an
 	ret->sent_ns = vm_now();
 	if (write(fd, line, (size_t)n) != n)
 		goto out;
-	while (strchr(ret->text, '\n') == NULL && len + 1 < sizeof(ret->text)) {
-		ssize_t got = readable(fd, until - vm_now())
+	while (len + 1 < sizeof(ret->text)) {
+		bool whole = strchr(ret->text, '\n') != NULL;
+		ssize_t got = readable(fd, whole ? vm_linger_ns : until - vm_now())
 				      ? read(fd, ret->text + len, sizeof(ret->text) - 1 - len)
 				      : -1;
 		if (got <= 0)

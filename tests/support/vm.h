@@ -42,6 +42,7 @@ int vm_line(int chip, const char *name);
 /* Both edges of an input. */
 int vm_edges(int chip, unsigned offset);
 bool vm_edge(int edges, struct vm_edge *ret, int64_t timeout_ns);
+bool vm_level(int line);
 int vm_output(int chip, unsigned offset, bool open_drain, bool level);
 void vm_set(int output, bool level);
 
@@ -62,14 +63,17 @@ bool vm_expect(int fd, const char *text, char *buf, size_t cap, int64_t timeout_
 /* ---- the master ---- */
 
 int vm_listen(void);
-/* Takes one registration; false at the deadline. Its target's id goes to ret_id. */
-bool vm_registration(int listener, char *ret_id, size_t cap, int64_t timeout_ns);
+/* Takes one registration: the number of the board that it came from, 0 at the deadline. Its
+ * target's id goes to ret_id. */
+unsigned vm_registration(int listener, char *ret_id, size_t cap, int64_t timeout_ns);
 /* Sends a command to 127.0.1.BOARD, reads to the end of the line. False: no answer in time. */
 struct vm_answer {
 	int64_t sent_ns, first_ns, last_ns; /* of its first and last bytes */
 	size_t reads;
-	char text[512];
+	char text[1024];
 };
+/* It stays so long after the answer, for what comes too much. Default: 0. */
+extern int64_t vm_linger_ns;
 bool vm_command(unsigned board, const char *type, const char *data, struct vm_answer *ret,
 		int64_t timeout_ns);
 
