@@ -362,3 +362,33 @@ Test(sniff_proxy, targets_that_dial_and_stay_on_framed)
 	emu_expect_code(decode, 0);
 	emu_expect_prints(decode, " 0 malformed, ");
 }
+
+Test(sniff_proxy, websockets_of_jsonrpc)
+{
+	close(bed.listener);
+	bed.listener = -1;
+	e2e_file("master.cfg",
+		 "master = { wire = \"jsonrpc\"; listen = { host = \"@A.0.1\"; port = @Q; };\n"
+		 "  wait = { targets = 3; timeout = \"1h\"; };\n"
+		 "  rounds = ( { command = \"ping\"; times = 3; } ); };\n");
+	e2e_file("fleet.cfg",
+		 "fleet = { master = { host = \"@A.3.1\"; port = @P; }; ramp = 0.0;\n"
+		 "  groups = ( { wire = \"jsonrpc\"; jsonrpc = { dial = true; }; count = 3;\n"
+		 "    addresses = \"@A.1.1-@A.1.3\"; } ); };\n");
+	SNIFF("auto", "--record", "@D/rec.jsonl", "--pcap", "@D/rec.pcapng");
+	struct process *master = EMU("run", "@D/master.cfg", "--json", "--quiet");
+	emu_listens(master, e2e_ip(0, 1), e2e_port('Q'));
+	struct process *fleet = EMU("run", "@D/fleet.cfg", "--quiet");
+	emu_expect_code(master, 0);
+	cr_expect_not_null(strstr(emu_json(master), "\"sent\": 9, \"ok\": 9, "));
+	emu_signal(fleet, SIGTERM);
+	emu_expect_code(fleet, 0);
+	bed_stop(0);
+	emu_expect_prints(bed.emu, "101 Switching Protocols");
+	emu_expect_prints(bed.emu, "target.register {\"client_id\":\"target_1\"");
+	emu_expect_prints(bed.emu, "target.ping id=");
+	emu_expect_prints(bed.emu, " 0 malformed, ");
+	struct process *decode = EMU("decode", "@D/rec.pcapng", "--quiet");
+	emu_expect_code(decode, 0);
+	emu_expect_prints(decode, " 0 malformed, ");
+}
