@@ -38,16 +38,25 @@ _quintain_emu() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --log)
+    --log | --record | --pcap)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --on)
+        mapfile -t COMPREPLY < <(compgen -W 'client server both' -- "$word")
+        return
+        ;;
+    --wire)
+        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent jsonrpc' -- "$word")
         return
         ;;
     --wires)
         mapfile -t COMPREPLY < <(compgen -W "$(_quintain_emu_wires "$program")" -- "$word")
         return
         ;;
-    --for | --seeds | --passes | =) return ;; # a time, a range, a value: nothing to offer
+    # a time, a range, an address, a value: nothing to offer
+    --for | --seeds | --passes | --seed | --listen | --to | --fault | =) return ;;
     esac
 
     local options='-h --help -V --version'
@@ -55,15 +64,23 @@ _quintain_emu() {
     run) options+=' --set --for --simulate --seeds --out --no-events --log --json --quiet' ;;
     check) options+=' --set' ;;
     console) options='-h --help --demo --performance --messages --in-flight --bytes' ;;
+    sniff) options='-h --help --listen --to --record --pcap --fault --on --seed --own-source --for
+            --connections --quiet' ;;
+    decode) options='-h --help --wire --record --pcap --connections --quiet' ;;
     compare) options+=' --set --wires --passes --out --json --quiet' ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'run check compare settings console' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'run check compare settings console sniff decode' -- "$word")
     elif [ "$command" = console ]; then
         mapfile -t COMPREPLY < <(compgen -W 'framed://' -- "$word")
         compopt -o nospace 2>/dev/null
+    elif [ "$command" = sniff ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'auto snyper http framed agent jsonrpc' -- "$word")
+    elif [ "$command" = decode ]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
     elif [ "$command" != settings ]; then
         mapfile -t COMPREPLY < <(compgen -f -X '!*.cfg' -- "$word"; compgen -d -- "$word")
         compopt -o filenames 2>/dev/null

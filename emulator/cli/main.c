@@ -16,7 +16,7 @@ static const char help[] =
 	"       quintain-emu compare CONFIG [options] the same fleet over two wires, side by side\n"
 	"       quintain-emu settings                 all settings, as Markdown\n"
 	"       quintain-emu console framed://HOST:PORT   talk to a server of that wire\n"
-	"       quintain-emu sniff WIRE --listen A --to B   a proxy that shows, records, spoils\n"
+	"       quintain-emu sniff WIRE ...           a proxy that shows, records, spoils\n"
 	"       quintain-emu decode FILE              what a recording or capture holds\n"
 	"\n"
 	"options of run:\n"

@@ -28,7 +28,7 @@ static const char help[] =
 	"holds: every message with its time, what is malformed and why, how long answers took.\n"
 	"FILE \"-\" is standard input.\n"
 	"\n"
-	"  --wire W           snyper, http, framed, agent, or auto: by the first bytes (auto)\n"
+	"  --wire W           snyper, http, framed, agent, jsonrpc, or auto: by the first bytes (auto)\n"
 	"  --record FILE      write it as a recording\n"
 	"  --pcap FILE        write it as a capture for Wireshark\n"
 	"  --connections      show beginnings and ends, too\n"
@@ -68,7 +68,7 @@ static int take_wire(struct options *options, const char *name)
 			return AS_ASKED;
 		}
 	}
-	return usage("--wire takes snyper, http, framed, agent or auto");
+	return usage("--wire takes snyper, http, framed, agent, jsonrpc or auto");
 }
 
 /* AS_ASKED: go on. -1: it is done (--help). */

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const dialog_wire_names[] = { "auto", "snyper", "http", "framed", "agent", NULL };
+const char *const dialog_wire_names[] = { "auto",  "snyper",  "http", "framed",
+					  "agent", "jsonrpc", NULL };
 
 static decode_fn *const decoders[DIALOG_WIRES] = {
-	[DIALOG_SNYPER] = decode_snyper, [DIALOG_HTTP] = decode_http,
-	[DIALOG_FRAMED] = decode_framed, [DIALOG_AGENT] = decode_agent,
-	[DIALOG_TLS] = decode_tls,       [DIALOG_RAW] = decode_raw,
+	[DIALOG_SNYPER] = decode_snyper,   [DIALOG_HTTP] = decode_http,
+	[DIALOG_FRAMED] = decode_framed,   [DIALOG_AGENT] = decode_agent,
+	[DIALOG_JSONRPC] = decode_jsonrpc, [DIALOG_TLS] = decode_tls,
+	[DIALOG_RAW] = decode_raw,
 };
 
 void dialog_init(struct dialog *dialog, enum dialog_wire wire, struct buffers *buffers)
@@ -24,6 +26,7 @@ void dialog_init(struct dialog *dialog, enum dialog_wire wire, struct buffers *b
 
 void dialog_release(struct dialog *dialog)
 {
+	dialog_drop_websocket(dialog);
 	buffer_free(dialog->buffers, &dialog->rest[TO_SERVER]);
 	buffer_free(dialog->buffers, &dialog->rest[TO_CLIENT]);
 }
@@ -91,6 +94,9 @@ static size_t take(struct dialog *dialog, enum way way, const char *bytes, size_
 			dialog->wire = dialog_guess(bytes + done, len - done);
 		if (dialog->wire == DIALOG_AUTO)
 			break;
+		/* Nearly always: a length of 22 times 16 MiB is none. */
+		if (dialog->wire == DIALOG_AGENT && bytes[done] == 22)
+			dialog->wire = DIALOG_TLS;
 		enum decode_step step = decoders[dialog->wire](
 			dialog, way, bytes + done, len - done, fresh > done ? fresh - done : 0,
 			ended, &taken, &said);
@@ -195,8 +201,10 @@ enum dialog_wire dialog_guess(const char *bytes, size_t len)
 	if (at[0] >= 'A' && at[0] <= 'Z') {
 		for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
 			if (begins(bytes, len, methods[i]))
-				return len < strlen(methods[i]) ? DIALOG_AUTO : DIALOG_HTTP;
-		return DIALOG_SNYPER; /* a line that is no JSON */
+				return len < strlen(methods[i])
+					       ? DIALOG_AUTO
+					       : DIALOG_JSONRPC; /* HTTP, and what it may become */
+		return DIALOG_SNYPER;                            /* a line that is no JSON */
 	}
 	if (at[0] == 22 && (len < 2 || at[1] == 3))
 		return len < 2 ? DIALOG_AUTO : DIALOG_TLS;

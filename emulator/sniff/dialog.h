@@ -14,6 +14,7 @@
 #include "emulator/base/pool.h"
 #include "emulator/sniff/happened.h"
 #include "proto/http/http.h"
+#include "proto/ws/ws.h"
 
 enum dialog_wire {
 	DIALOG_AUTO, /* by the first bytes */
@@ -21,6 +22,7 @@ enum dialog_wire {
 	DIALOG_HTTP,
 	DIALOG_FRAMED,
 	DIALOG_AGENT,
+	DIALOG_JSONRPC,
 	DIALOG_TLS, /* records; what is in them is not seen */
 	DIALOG_RAW, /* bytes of no known wire */
 	DIALOG_WIRES,
@@ -72,10 +74,13 @@ struct dialog {
 	uint64_t lost_bytes[2];
 	struct asked asked[DIALOG_ASKED_MAX]; /* the oldest first */
 	unsigned n_asked;
-	/* http */
+	/* http, jsonrpc */
 	struct qn_http_reader request;
 	struct qn_http_reply reply;
 	bool reply_open;
+	/* jsonrpc: from the answer 101 on */
+	bool upgraded;
+	struct qn_ws ws[2];
 };
 
 typedef void spoke_fn(void *owner, const struct spoken *spoken);
@@ -101,9 +106,13 @@ enum decode_step {
 typedef enum decode_step decode_fn(struct dialog *dialog, enum way way, const char *bytes,
 				   size_t len, size_t fresh, bool ended, size_t *taken,
 				   struct said *said);
-decode_fn decode_snyper, decode_http, decode_framed, decode_agent, decode_tls, decode_raw;
+decode_fn decode_snyper, decode_http, decode_framed, decode_agent, decode_jsonrpc, decode_tls,
+	decode_raw;
 /* As many bytes as it takes to know the wire; DIALOG_AUTO: more are needed. */
 enum dialog_wire dialog_guess(const char *bytes, size_t len);
+
+/* Gives back what a WebSocket holds. */
+void dialog_drop_websocket(struct dialog *dialog);
 
 /* ---- words ---- */
 

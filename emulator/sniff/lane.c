@@ -256,7 +256,7 @@ static void send_faulty(struct crossing *crossing, enum way way, size_t len)
 	struct unit_before *before = unit_faults_need_before(faults, way) ? &crossing->before[way]
 									  : NULL;
 	static char original[UNIT_MAX];
-	struct unit_fate fate;
+	struct unit_fate fate = { .name = NULL };
 	size_t original_len = len;
 
 	memcpy(original, relay->scratch, len);

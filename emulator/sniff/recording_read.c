@@ -72,10 +72,9 @@ wrong:
 /* A quoted text without its escapes, terminated. */
 static struct qn_text plain(struct reader *reader, struct qn_text raw)
 {
-	struct qn_text inside = { raw.at + 1, raw.len - 2 };
-
 	if (raw.at == NULL || raw.len < 2)
 		return (struct qn_text){ "", 0 };
+	struct qn_text inside = { raw.at + 1, raw.len - 2 };
 	char *at = reader->space + reader->used;
 	/* The result is never longer than the line, for which there is room. */
 	size_t len = qn_json_unescape(inside, QN_JSON_STRICT, at, reader->cap - reader->used - 1);
@@ -177,8 +176,9 @@ static bool tell(struct reader *reader, const struct line *line, happened_fn *fn
 	double t_ms;
 
 	reader->why = "t_ms or conn is missing, or no number";
-	if (!qn_json_double(line->t_ms, &t_ms) || !qn_json_int64(line->conn, &conn) || conn < 1 ||
-	    conn > UINT32_MAX || t_ms < 0 || t_ms > 1e12)
+	if (line->t_ms.at == NULL || line->conn.at == NULL || !qn_json_double(line->t_ms, &t_ms) ||
+	    !qn_json_int64(line->conn, &conn) || conn < 1 || conn > UINT32_MAX || t_ms < 0 ||
+	    t_ms > 1e12)
 		return false;
 	happened.t_ns = (int64_t)(t_ms * 1e6 + 0.5);
 	happened.conn = (uint32_t)conn;
@@ -240,7 +240,8 @@ bool recording_read(const char *text, size_t len, happened_fn *happened, void *o
 			reader.why = json_fault.text;
 			ok = false;
 		} else if (ok && line.meta) {
-			qn_json_int64(line.wall_ns, ret_wall_ns);
+			if (line.wall_ns.at != NULL)
+				qn_json_int64(line.wall_ns, ret_wall_ns);
 		} else if (ok) {
 			ok = tell(&reader, &line, happened, owner);
 		}

@@ -30,8 +30,8 @@ static const char help[] =
 	"usage: quintain-emu sniff WIRE --listen ADDRESS:PORT --to ADDRESS:PORT [options]\n"
 	"\n"
 	"A proxy between two real peers that says what goes through it. WIRE is snyper, http, framed,\n"
-	"agent (under TLS: its records) or auto. What connects to --listen gets a connection to --to,\n"
-	"from its own address where this machine has that.\n"
+	"agent (under TLS: its records), jsonrpc or auto. What connects to --listen gets a connection\n"
+	"to --to, from its own address where this machine has that.\n"
 	"\n"
 	"  --listen FROM[-TO]:PORT   where it listens: one address, or as many as --to has\n"
 	"  --to FROM[-TO]:PORT       where that leads; a range is one of targets (repeatable, in pairs)\n"
@@ -92,7 +92,7 @@ static int take_wire(struct options *options, const char *name)
 	const char *near = settings_nearest(name, dialog_wire_names);
 	fprintf(stderr, "quintain-emu sniff: unknown wire \"%.40s\"%s%s%s\n", name,
 		near != NULL ? " (did you mean \""
-			     : "; expected snyper, http, framed, agent or auto",
+			     : "; expected snyper, http, framed, agent, jsonrpc or auto",
 		near != NULL ? near : "", near != NULL ? "\"?)" : "");
 	return USAGE;
 }
@@ -186,7 +186,7 @@ static int parse(struct options *options, int argc, char **argv)
 		argv++;
 		argc--;
 	} else if (argc < 2 || (strcmp(argv[1], "-h") != 0 && strcmp(argv[1], "--help") != 0)) {
-		return usage("expected a wire first: snyper, http, framed, agent or auto");
+		return usage("expected a wire first: snyper, http, framed, agent, jsonrpc or auto");
 	}
 	optind = 1;
 	for (int opt; rc == AS_ASKED && (opt = getopt_long(argc, argv, "h", longs, NULL)) != -1;)

@@ -4,6 +4,7 @@
 #include "emulator/sniff/pcapng_write.h"
 #include "emulator/sniff/recording.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -192,6 +193,7 @@ static void close_track(struct witness *witness, uint32_t conn)
 {
 	struct track **at = place_of(witness, conn), *track = *at;
 
+	assert(track != NULL); /* whoever closes it has just found it */
 	dialog_release(&track->dialog);
 	*at = track->next;
 	pool_put(&witness->tracks, track);

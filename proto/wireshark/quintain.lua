@@ -230,8 +230,9 @@ local function new_proto(name, title, ports, fields, table_name)
     proto.fields = fields
     local kept = {}
     for key, field in pairs(fields) do kept[key] = field end
-    proto.experts = { malformed = ProtoExpert.new(name .. ".malformed", "Malformed", expert.group.MALFORMED,
-        expert.severity.ERROR) }
+    local complaint = ProtoExpert.new(name .. ".malformed", "Malformed", expert.group.MALFORMED,
+        expert.severity.ERROR)
+    proto.experts = { complaint }
     proto.prefs.ports = Pref.range("Ports", ports, "TCP ports that are taken for " .. name, 65535)
     local dissectors, current = DissectorTable.get(table_name), nil
     -- Once the dissector is there, and whenever the ports have changed.
@@ -242,11 +243,11 @@ local function new_proto(name, title, ports, fields, table_name)
         if current ~= "" then dissectors:add(current, proto) end
     end
     proto.prefs_changed = follow_ports
-    return { proto = proto, fields = kept, pairs = new_pairs(), follow_ports = follow_ports, servers = {} }
+    return { proto = proto, fields = kept, pairs = new_pairs(), complaint = complaint, follow_ports = follow_ports, servers = {} }
 end
 
 local function malformed(w, tree, why)
-    tree:add_proto_expert_info(w.proto.experts.malformed, why)
+    tree:add_proto_expert_info(w.complaint, why)
 end
 
 -- A member as a field, where it has the kind that the field is for.

@@ -305,3 +305,90 @@ Test(sniff_proxy, a_fleet_and_its_master_see_each_other_through_it)
 	cr_expect_eq(bed_count(text, "\"route\": \"cmd7\", \"dir\": \"t>m\", \"bytes_utf8\""), 4);
 	free(text);
 }
+
+Test(sniff_proxy, the_wire_http_likewise)
+{
+	e2e_file(
+		"master.cfg",
+		"master = { wire = \"http\"; listen = { host = \"@A.0.9\"; port = @P; };\n"
+		"  target_port = @R; wait = { targets = 5; timeout = \"1h\"; };\n"
+		"  rounds = ( { command = \"ping\"; times = 3; }, { command = \"activate\"; } ); };\n");
+	e2e_file("fleet.cfg",
+		 "fleet = { master = { host = \"@A.3.1\"; port = @P; }; ramp = 0.0;\n"
+		 "  groups = ( { wire = \"http\"; count = 5; addresses = \"@A.1.1-@A.1.5\";\n"
+		 "    port = @R; } ); };\n");
+	struct process *master = EMU("run", "@D/master.cfg", "--json", "--quiet");
+	emu_listens(master, e2e_ip(0, 9), e2e_port('P'));
+	bed.emu = EMU("sniff", "http", "--listen", "@A.3.1:@P", "--to", "@A.0.9:@P", "--listen",
+		      "@A.2.1-@A.2.5:@R", "--to", "@A.1.1-@A.1.5:@R");
+	emu_hears(bed.emu, "leads to", 2);
+	struct process *fleet = EMU("run", "@D/fleet.cfg", "--quiet");
+	emu_expect_code(master, 0);
+	cr_expect_not_null(strstr(emu_json(master), "\"sent\": 20, \"ok\": 20, "));
+	emu_signal(fleet, SIGTERM);
+	emu_expect_code(fleet, 0);
+	bed_stop(0);
+	emu_expect_prints(bed.emu, "POST /register {\"client_id\": \"target_1\"}");
+	emu_expect_prints(bed.emu, "GET /ping\n");
+	emu_expect_prints(bed.emu, ": 50 messages, 0 malformed, ");
+	emu_expect_prints(bed.emu, "answers: 25, ");
+}
+
+Test(sniff_proxy, targets_that_dial_and_stay_on_framed)
+{
+	close(bed.listener);
+	bed.listener = -1;
+	e2e_file("master.cfg",
+		 "master = { wire = \"framed\"; listen = { host = \"@A.0.1\"; port = @Q; };\n"
+		 "  wait = { targets = 5; timeout = \"1h\"; };\n"
+		 "  rounds = ( { command = \"ping\"; times = 3; } ); };\n");
+	e2e_file(
+		"fleet.cfg",
+		"fleet = { master = { host = \"@A.3.1\"; port = @P; }; ramp = 0.0;\n"
+		"  groups = ( { wire = \"framed\"; count = 5; addresses = \"@A.1.1-@A.1.5\"; } ); };\n");
+	SNIFF("framed", "--record", "@D/rec.jsonl");
+	struct process *master = EMU("run", "@D/master.cfg", "--json", "--quiet");
+	emu_listens(master, e2e_ip(0, 1), e2e_port('Q'));
+	struct process *fleet = EMU("run", "@D/fleet.cfg", "--quiet");
+	emu_expect_code(master, 0);
+	cr_expect_not_null(strstr(emu_json(master), "\"sent\": 15, \"ok\": 15, "));
+	emu_signal(fleet, SIGTERM);
+	emu_expect_code(fleet, 0);
+	bed_stop(0);
+	emu_expect_prints(bed.emu, "welcome ");
+	emu_expect_prints(bed.emu, "target_register ");
+	emu_expect_prints(bed.emu, " 0 malformed, ");
+	struct process *decode = EMU("decode", "@D/rec.jsonl", "--wire", "framed", "--quiet");
+	emu_expect_code(decode, 0);
+	emu_expect_prints(decode, " 0 malformed, ");
+}
+
+Test(sniff_proxy, websockets_of_jsonrpc)
+{
+	close(bed.listener);
+	bed.listener = -1;
+	e2e_file("master.cfg",
+		 "master = { wire = \"jsonrpc\"; listen = { host = \"@A.0.1\"; port = @Q; };\n"
+		 "  wait = { targets = 3; timeout = \"1h\"; };\n"
+		 "  rounds = ( { command = \"ping\"; times = 3; } ); };\n");
+	e2e_file("fleet.cfg",
+		 "fleet = { master = { host = \"@A.3.1\"; port = @P; }; ramp = 0.0;\n"
+		 "  groups = ( { wire = \"jsonrpc\"; jsonrpc = { dial = true; }; count = 3;\n"
+		 "    addresses = \"@A.1.1-@A.1.3\"; } ); };\n");
+	SNIFF("auto", "--record", "@D/rec.jsonl", "--pcap", "@D/rec.pcapng");
+	struct process *master = EMU("run", "@D/master.cfg", "--json", "--quiet");
+	emu_listens(master, e2e_ip(0, 1), e2e_port('Q'));
+	struct process *fleet = EMU("run", "@D/fleet.cfg", "--quiet");
+	emu_expect_code(master, 0);
+	cr_expect_not_null(strstr(emu_json(master), "\"sent\": 9, \"ok\": 9, "));
+	emu_signal(fleet, SIGTERM);
+	emu_expect_code(fleet, 0);
+	bed_stop(0);
+	emu_expect_prints(bed.emu, "101 Switching Protocols");
+	emu_expect_prints(bed.emu, "target.register {\"client_id\":\"target_1\"");
+	emu_expect_prints(bed.emu, "target.ping id=");
+	emu_expect_prints(bed.emu, " 0 malformed, ");
+	struct process *decode = EMU("decode", "@D/rec.pcapng", "--quiet");
+	emu_expect_code(decode, 0);
+	emu_expect_prints(decode, " 0 malformed, ");
+}
