@@ -83,7 +83,7 @@ struct master_wire {
 	enum wire_id id;
 	bool dialled; /* all of its targets do; of others, those that master_link() was called for
 		       */
-	bool tls; /* in real time: a simulation goes without, and the run says so */
+	bool tls;     /* in real time: a simulation goes without, and the run says so */
 	size_t conn_bytes;
 
 	/* Before the master listens: may set listener->net, listener->state. 0 or -errno. May be
