@@ -186,8 +186,25 @@ static const http_parser_settings head_callbacks = { .on_url = on_url,
 						     .on_header_value = on_value,
 						     .on_headers_complete = on_headers };
 
+/* RFC 9112, 3.2.2: what a client says that takes us for its proxy. Where the path begins. */
+static void drop_authority(struct qn_http_message *message)
+{
+	static const char scheme[] = "http://";
+	struct qn_text *target = &message->target;
+	size_t at = sizeof(scheme) - 1;
+
+	if (target->len < at || strncasecmp(target->at, scheme, at) != 0)
+		return;
+	while (at < target->len && target->at[at] != '/' && target->at[at] != '?')
+		at++;
+	*target = at < target->len && target->at[at] == '/'
+			  ? (struct qn_text){ target->at + at, target->len - at }
+			  : (struct qn_text){ "/", 1 };
+}
+
 static void split_target(struct qn_http_message *message)
 {
+	drop_authority(message);
 	const char *mark = memchr(message->target.at, '?', message->target.len);
 	size_t path = mark != NULL ? (size_t)(mark - message->target.at) : message->target.len;
 
