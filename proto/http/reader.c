@@ -113,6 +113,11 @@ static enum qn_http_step scan_head(struct qn_http_reader *reader,
 	for (;;) {
 		const char *line = bytes + reader->scanned, *wrong = NULL;
 		size_t line_len = 0, target = 0;
+
+		/* TLS by mistake, or another protocol, may never send the end of a line. */
+		if (reader->lines == 0 && len > reader->scanned && *line != '\r' && *line != '\n' &&
+		    !is_token(*line))
+			return refuse(reader, refusal, 400, "a request line without a method");
 		enum qn_code code = next_line(line, len - reader->scanned, &line_len);
 
 		if (code == QN_E_SYNTAX)
@@ -199,7 +204,7 @@ static void drop_authority(struct qn_http_message *message)
 		at++;
 	*target = at < target->len && target->at[at] == '/'
 			  ? (struct qn_text){ target->at + at, target->len - at }
-			  : (struct qn_text){ "/", 1 };
+			  : (struct qn_text){ target->at + sizeof(scheme) - 2, 1 }; /* its slash */
 }
 
 static void split_target(struct qn_http_message *message)
