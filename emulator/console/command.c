@@ -108,7 +108,11 @@ static void show_help(struct console *console, const char *rest)
 static void leave(struct console *console, const char *rest)
 {
 	(void)rest;
-	console_leave(console, 0);
+	/* A script's end: what stands before it is still to be answered. */
+	if (console->screen)
+		console_leave(console, 0);
+	else
+		screen_end_input(console);
 }
 
 static const struct {

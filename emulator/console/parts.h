@@ -56,6 +56,8 @@ void command_line(struct console *console, const char *line);
 /* A person's terminal at once; a script's lines only when there is somebody to send them to. */
 int screen_open(struct console *console);
 void screen_close(struct console *console);
+/* No more lines of a file or a pipe: it leaves when those before are answered. */
+void screen_end_input(struct console *console);
 /* A line that did not come from the keyboard; the one being typed stays whole below it. */
 void screen_print(struct console *console, const char *colour, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

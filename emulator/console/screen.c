@@ -64,7 +64,7 @@ static void key_ready(struct loop_watch *watch, uint32_t events)
 
 /* ---- lines of a file ---- */
 
-static void end_input(struct console *console)
+void screen_end_input(struct console *console)
 {
 	console->input_ended = true;
 	loop_remove(&console->loop, STDIN_FILENO);
@@ -86,7 +86,8 @@ static void pipe_ready(struct loop_watch *watch, uint32_t events)
 	have += n > 0 ? (size_t)n : 0;
 	buf[have] = '\0';
 	char *line = buf, *end;
-	while (!console->leaving && (end = memchr(line, '\n', have - (size_t)(line - buf)))) {
+	while (!console->leaving && !console->input_ended &&
+	       (end = memchr(line, '\n', have - (size_t)(line - buf)))) {
 		*end = '\0';
 		command_line(console, line);
 		line = end + 1;
@@ -98,11 +99,12 @@ static void pipe_ready(struct loop_watch *watch, uint32_t events)
 		console_leave(console, 2);
 		return;
 	}
-	if (n > 0 || console->leaving)
+	if (n > 0 || console->leaving || console->input_ended)
 		return;
 	buf[have] = '\0';
 	command_line(console, buf);
-	end_input(console);
+	if (!console->input_ended)
+		screen_end_input(console);
 }
 
 /* epoll knows no regular files: they are always ready, and read to their end at once. */

@@ -93,6 +93,17 @@ static void end(struct command *command, enum master_outcome outcome, const char
 	start_waiting(master);
 }
 
+/* With a last word, where the wire has one. */
+static void hang_up(struct net_conn *conn)
+{
+	const struct master_wire *wire = talk_of(conn)->listener->wire;
+
+	if (talk_of(conn)->open && wire->farewell != NULL)
+		wire->farewell(conn);
+	net_close(conn);
+	talk_release(conn);
+}
+
 /* Takes the command off its connection, which is closed unless it is kept for the next. */
 static struct command *detach(struct net_conn *conn, bool keep)
 {
@@ -108,8 +119,7 @@ static struct command *detach(struct net_conn *conn, bool keep)
 	}
 	if (remote->kept == conn)
 		remote->kept = NULL;
-	net_close(conn);
-	talk_release(conn);
+	hang_up(conn);
 	return command;
 }
 
@@ -524,7 +534,6 @@ void commands_drop_kept(struct master *master, struct remote *remote)
 	if (talk_of(conn)->linked) {
 		talk_close(conn);
 	} else if (talk_of(conn)->command == NULL) {
-		net_close(conn);
-		talk_release(conn);
+		hang_up(conn);
 	}
 }

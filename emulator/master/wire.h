@@ -105,7 +105,8 @@ struct master_wire {
 	struct net_handler accepted;
 	/* Somebody has connected: sends a greeting where the wire has one. May be NULL. */
 	void (*begin)(struct net_conn *conn);
-	/* We are about to close a linked connection: a last message. May be NULL. */
+	/* We are about to close a linked connection, or one that asks: a last message. May be
+	 * NULL. */
 	void (*farewell)(struct net_conn *conn);
 	/* A linked connection is about to go. May be NULL. */
 	void (*end)(struct net_conn *conn);

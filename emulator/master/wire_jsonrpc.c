@@ -339,6 +339,15 @@ static void begin(struct net_conn *conn)
 	rpc_session_begin(&state_of(conn)->session, server_of(conn), conn, NULL, RPC_ALL);
 }
 
+/* RFC 6455, 7.1.2: who is left without a close frame takes it for a failure, and says so. */
+static void farewell(struct net_conn *conn)
+{
+	struct rpc_session *session = &state_of(conn)->session;
+
+	if (session->server != NULL && session->state == RPC_OPEN)
+		rpc_close(session, QN_WS_NORMAL, "");
+}
+
 static void drop(struct net_conn *conn)
 {
 	rpc_session_end(&state_of(conn)->session);
@@ -587,6 +596,7 @@ const struct master_wire master_wire_jsonrpc = {
 	.close = close_listener,
 	.accepted = { .received = received, .closed = talk_closed },
 	.begin = begin,
+	.farewell = farewell,
 	.drop = drop,
 	.guests = true,
 	.call = call_target,

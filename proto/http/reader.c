@@ -113,6 +113,11 @@ static enum qn_http_step scan_head(struct qn_http_reader *reader,
 	for (;;) {
 		const char *line = bytes + reader->scanned, *wrong = NULL;
 		size_t line_len = 0, target = 0;
+
+		/* TLS by mistake, or another protocol, may never send the end of a line. */
+		if (reader->lines == 0 && len > reader->scanned && *line != '\r' && *line != '\n' &&
+		    !is_token(*line))
+			return refuse(reader, refusal, 400, "a request line without a method");
 		enum qn_code code = next_line(line, len - reader->scanned, &line_len);
 
 		if (code == QN_E_SYNTAX)
@@ -186,8 +191,25 @@ static const http_parser_settings head_callbacks = { .on_url = on_url,
 						     .on_header_value = on_value,
 						     .on_headers_complete = on_headers };
 
+/* RFC 9112, 3.2.2: what a client says that takes us for its proxy. Where the path begins. */
+static void drop_authority(struct qn_http_message *message)
+{
+	static const char scheme[] = "http://";
+	struct qn_text *target = &message->target;
+	size_t at = sizeof(scheme) - 1;
+
+	if (target->len < at || strncasecmp(target->at, scheme, at) != 0)
+		return;
+	while (at < target->len && target->at[at] != '/' && target->at[at] != '?')
+		at++;
+	*target = at < target->len && target->at[at] == '/'
+			  ? (struct qn_text){ target->at + at, target->len - at }
+			  : (struct qn_text){ target->at + sizeof(scheme) - 2, 1 }; /* its slash */
+}
+
 static void split_target(struct qn_http_message *message)
 {
+	drop_authority(message);
 	const char *mark = memchr(message->target.at, '?', message->target.len);
 	size_t path = mark != NULL ? (size_t)(mark - message->target.at) : message->target.len;
 

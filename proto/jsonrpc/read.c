@@ -31,7 +31,8 @@ static bool read_error(struct qn_text object, struct qn_jsonrpc_message *message
 
 /* What stood in an object, before it is judged. */
 struct members {
-	bool version, method, bad_method, params, bad_params, id, bad_id, result, error, bad_error;
+	bool version, method, bad_method, params, bad_params, id, bad_id, result, null_result,
+		error, bad_error;
 };
 
 static bool read_member(struct qn_json_reader *json, struct members *seen,
@@ -69,12 +70,14 @@ static bool read_member(struct qn_json_reader *json, struct members *seen,
 			return false;
 		message->msgpack = is(text, "\"msgpack\"");
 	} else if (is(key, "result")) {
+		if (!value(json, &token, &message->result))
+			return false;
 		seen->result = true;
-		return value(json, &token, &message->result);
+		seen->null_result = token == QN_JSON_NULL;
 	} else if (is(key, "error")) {
 		if (!value(json, &token, &text))
 			return false;
-		seen->error = true;
+		seen->error = token != QN_JSON_NULL;
 		seen->bad_error = token != QN_JSON_OBJECT || !read_error(text, message);
 	} else {
 		return value(json, &token, &text); /* whatever else it has */
@@ -94,9 +97,11 @@ static enum qn_jsonrpc_kind judge(const struct members *seen, struct qn_jsonrpc_
 		return seen->result || seen->error ? QN_JSONRPC_INVALID
 		       : seen->id                  ? QN_JSONRPC_REQUEST
 						   : QN_JSONRPC_NOTIFICATION;
-	if (!seen->id || seen->result == seen->error || seen->bad_error)
+	/* As in JSON-RPC 1.0 many a server sends both, and null is the one that is not meant. */
+	bool result = seen->result && !(seen->error && seen->null_result);
+	if (!seen->id || result == seen->error || (seen->error && seen->bad_error))
 		return QN_JSONRPC_INVALID;
-	return seen->result ? QN_JSONRPC_RESULT : QN_JSONRPC_ERROR;
+	return result ? QN_JSONRPC_RESULT : QN_JSONRPC_ERROR;
 }
 
 /* From its first token on. False: no JSON. */

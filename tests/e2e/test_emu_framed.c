@@ -246,6 +246,23 @@ Test(emu_framed, a_script_is_sent_and_all_of_it_answered)
 	stop_server();
 }
 
+/* As one leaves by hand: not before the answers have come; what stands behind is not sent. */
+Test(emu_framed, a_script_that_says_exit)
+{
+	static const char *const scripts[] = { "/ping\n/echo hello\n/exit\n/echo behind\n",
+					       "/ping\n/echo hello\n/exit" };
+
+	start_server("");
+	for (size_t i = 0; i < 2; i++) {
+		struct process *process = console(scripts[i], NULL);
+		emu_expect_code(process, 0);
+		emu_expect_prints(process, "\"type\": \"pong\"");
+		emu_expect_prints(process, "\"content\": \"hello\"");
+		cr_expect(strstr(process->out.text, "behind") == NULL);
+	}
+	stop_server();
+}
+
 Test(emu_framed, the_demonstration_and_the_measurement)
 {
 	start_server("");

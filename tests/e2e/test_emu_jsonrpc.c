@@ -2,6 +2,7 @@
  * quintain-emu with the wire jsonrpc: what a config may not say, and a fleet and a master that meet
  * over real sockets, with a token, over kept connections, and through a master that restarts.
  */
+#include "proto/ws/handshake.h"
 #include "tests/support/certs.h"
 #include "tests/support/e2e.h"
 #include "tests/support/peer.h"
@@ -96,6 +97,56 @@ Test(emu_jsonrpc, over_kept_clients_with_a_token)
 Test(emu_jsonrpc, targets_that_dial)
 {
 	meet("dial = true;", "");
+}
+
+/* A server that is not ours: its library calls a connection without a close frame broken. */
+Test(emu_jsonrpc, a_server_that_was_asked_is_told_goodbye)
+{
+	static const char body[] = "{\"jsonrpc\":\"2.0\",\"method\":\"target.register\",\"params\":"
+				   "{\"client_id\":\"other\"},\"id\":1}";
+	static const char answer[] = "{\"jsonrpc\":\"2.0\",\"result\":{},\"error\":null,\"id\":1}";
+	char text[8192], accept[29] = { 0 }, unit[128];
+	struct process *commander =
+		EMU("run",
+		    e2e_file("one.cfg", "master = { wire = \"jsonrpc\"; listen = { host = "
+					"\"@A.0.1\"; port = @P; }; wait = { targets = 1; };\n"
+					"  rounds = ( { command = \"ping\"; } ); };\n"),
+		    "--json");
+
+	emu_listens(commander, e2e_ip(0, 1), e2e_port('P'));
+	int listener = peer_listen(e2e_ip(1, 1), e2e_port('P'));
+	int fd = peer_connect(e2e_ip(1, 1), e2e_ip(0, 1), e2e_port('P'));
+	snprintf(text, sizeof(text),
+		 "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", sizeof(body) - 1,
+		 body);
+	peer_say(fd, text);
+	cr_assert(peer_recv(fd, text, sizeof(text)) > 0);
+	int call = peer_accept(listener, NULL);
+	ssize_t len = peer_recv(call, text, sizeof(text) - 1);
+	cr_assert(len > 0);
+	text[len] = '\0';
+	char *key = strstr(text, "Sec-WebSocket-Key: ");
+	cr_assert(key != NULL, "%s", text);
+	qn_ws_accept_key((struct qn_text){ key + 19, 24 }, accept);
+	snprintf(text, sizeof(text),
+		 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		 "Sec-WebSocket-Accept: %s\r\n\r\n",
+		 accept);
+	peer_say(call, text);
+	cr_assert(peer_recv(call, text, sizeof(text)) > 6);
+	cr_expect_eq((unsigned char)text[0], 0x81);
+	snprintf(unit, sizeof(unit), "\x81%c%s", (int)sizeof(answer) - 1, answer);
+	peer_say(call, unit);
+	len = peer_recv(call, text, sizeof(text));
+	cr_assert_eq(len, 8, "a close frame with a code, not %zd bytes", len);
+	cr_expect_eq((unsigned char)text[0], 0x88);
+	cr_expect_eq((unsigned char)(text[6] ^ text[2]) << 8 | (unsigned char)(text[7] ^ text[3]),
+		     1000);
+	peer_expect_end(call);
+	emu_expect_code(commander, 0);
+	close(call);
+	close(fd);
+	close(listener);
 }
 
 Test(emu_jsonrpc, a_wrong_token_fails_every_command)

@@ -106,6 +106,10 @@ Test(http_reader, requests, .init = small_limits)
 {
 	expect("GET /ping HTTP/1.1\r\n" HOST "\r\n", "GET /ping 1.1 keep|");
 	expect("GET /ping HTTP/1.0\r\n\r\n", "GET /ping 1.0 close|");
+	/* As to a proxy (RFC 9112, 3.2.2). */
+	expect("GET http://x:8080/ping?a HTTP/1.1\r\n" HOST "\r\n", "GET /ping?a 1.1 keep|");
+	expect("GET HTTP://x HTTP/1.1\r\n" HOST "\r\n", "GET / 1.1 keep|");
+	expect("GET http://x?a=/b HTTP/1.1\r\n" HOST "\r\n", "GET / 1.1 keep|");
 	expect("GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /ping 1.0 keep|");
 	expect("GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "GET / 1.1 close|");
 	expect("\r\n\r\nGET / HTTP/1.0\r\n\r\n", "GET / 1.0 close|");
@@ -217,6 +221,9 @@ Test(http_reader, no_requests, .init = small_limits)
 	expect("GET / HTTP/1.1\r\nnonsense\r\n\r\n", "refused 400 a header line without a name");
 	expect("GET / HTTP/1.1\r\nX: \x01\r\n\r\n", "refused 400 a control character in a header");
 	expect("{\"type\": \"ping\"}\r\n", "refused 400 a request line without a method");
+	/* At once: there may never be an end of a line. */
+	expect("\x16\x03\x01\x02", "refused 400 a request line without a method");
+	expect("{\"type\": ", "refused 400 a request line without a method");
 	expect("POST / HTTP/1.1\r\n" HOST "Expect: 1000-years\r\nContent-Length: 1\r\n\r\n",
 	       "refused 417 an expectation that nobody knows");
 }

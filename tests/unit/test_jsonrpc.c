@@ -183,6 +183,13 @@ static const struct {
 	{ "{\"jsonrpc\":\"2.0\",\"result\":1,\"id\":7}", "answer" },
 	{ "{\"jsonrpc\":\"2.0\",\"result\":null,\"id\":null}", "answer" },
 	{ "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-1,\"message\":\"x\"},\"id\":7}", "answer" },
+	/* Both, as JSON-RPC 1.0 has it: null is not meant. */
+	{ "{\"jsonrpc\":\"2.0\",\"result\":1,\"error\":null,\"id\":7}", "answer" },
+	{ "{\"jsonrpc\":\"2.0\",\"error\":null,\"result\":null,\"id\":7}", "answer" },
+	{ "{\"jsonrpc\":\"2.0\",\"result\":null,\"error\":{\"code\":1,\"message\":\"x\"},\"id\":7}",
+	  "answer" },
+	{ "{\"jsonrpc\":\"2.0\",\"error\":null,\"id\":7}",
+	  ERROR("-32600", "Invalid Request", "7") },
 	{ "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1.5,\"message\":\"x\"},\"id\":7}",
 	  ERROR("-32600", "Invalid Request", "7") },
 	{ "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1},\"id\":7}",
