@@ -79,7 +79,7 @@ int cmd_lines(int argc, char **argv)
 		case 'u': used = true; break;
 		case 'n': named = true; break;
 		case 'h': fputs(help, stdout); return HIL_EXIT_OK;
-		default: return HIL_EXIT_USAGE;
+		default: return cmd_wrong_option("lines");
 		}
 	}
 	if (argc - optind > 1)

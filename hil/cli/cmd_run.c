@@ -134,7 +134,7 @@ static int take_option(struct asked *asked, int opt)
 	case OPT_JSON: asked->run.json = true; break;
 	case OPT_QUIET: asked->run.quiet = true; break;
 	case 'h': asked->help = true; break;
-	default: return HIL_EXIT_USAGE;
+	default: return cmd_wrong_option(asked->command);
 	}
 	return HIL_EXIT_OK;
 }

@@ -202,7 +202,7 @@ int cmd_watch(int argc, char **argv)
 			break;
 		case 'n': no_ports = true; break;
 		case 'h': fputs(help, stdout); return HIL_EXIT_OK;
-		default: return HIL_EXIT_USAGE;
+		default: return cmd_wrong_option("watch");
 		}
 	}
 	if (bench == NULL)
