@@ -21,6 +21,12 @@ int cmd_usage(const char *command, const char *format, ...)
 	return HIL_EXIT_USAGE;
 }
 
+int cmd_wrong_option(const char *command)
+{
+	fprintf(stderr, "try: quintain-hil %s --help\n", command);
+	return HIL_EXIT_USAGE;
+}
+
 int cmd_trouble(const char *command, const char *format, ...)
 {
 	va_list args;

@@ -21,7 +21,9 @@ hil_command cmd_run, cmd_check, cmd_calibrate, cmd_doctor, cmd_list, cmd_lines, 
 
 /* "quintain-hil COMMAND: TEXT" and where help is, on stderr. Returns HIL_EXIT_USAGE. */
 int cmd_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for trouble of the machine's. Returns HIL_EXIT_ENVIRONMENT. */
+/* The same after getopt_long() has said what is wrong with an option. */
+int cmd_wrong_option(const char *command);
+/* As cmd_usage() for trouble of the machine's. Returns HIL_EXIT_ENVIRONMENT. */
 int cmd_trouble(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

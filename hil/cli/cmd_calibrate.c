@@ -27,7 +27,7 @@ static const char help[] =
 
 static void put_stats(const char *what, const struct loopback_stats *stats)
 {
-	printf("  %-8s min %7.1f  median %7.1f  p99 %7.1f  max %7.1f  sd %6.1f us\n", what,
+	printf("  %-8s min %.1f us  median %.1f us  p99 %.1f us  max %.1f us  sd %.1f us\n", what,
 	       (double)stats->min_ns / 1e3, (double)stats->median_ns / 1e3,
 	       (double)stats->p99_ns / 1e3, (double)stats->max_ns / 1e3, stats->stddev_ns / 1e3);
 }
@@ -204,7 +204,10 @@ static int calibrate(const struct asked *asked, const struct bench *bench)
 						"in bench.calibration.file");
 	int rc = calibration_store(path, bench, &calibration);
 	if (rc < 0)
-		return cmd_trouble("calibrate", "%s: %s", path, strerror(-rc));
+		return cmd_trouble("calibrate",
+				   "%s: %s: not stored (--no-store only says it, "
+				   "bench.calibration.file names another file)",
+				   path, strerror(-rc));
 	if (!asked->json)
 		printf("  stored in %s\n", path);
 	return HIL_EXIT_OK;
@@ -251,7 +254,7 @@ int cmd_calibrate(int argc, char **argv)
 			fputs(help, stdout);
 			told = true;
 			break;
-		default: rc = HIL_EXIT_USAGE;
+		default: rc = cmd_wrong_option("calibrate");
 		}
 	}
 	if (rc == HIL_EXIT_OK && !told && (asked.bench == NULL || optind != argc))

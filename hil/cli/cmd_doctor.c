@@ -110,7 +110,7 @@ int cmd_doctor(int argc, char **argv)
 		case 'w': return write_rules();
 		case 'j': json = true; break;
 		case 'h': fputs(help, stdout); return HIL_EXIT_OK;
-		default: return HIL_EXIT_USAGE;
+		default: return cmd_wrong_option("doctor");
 		}
 	}
 	if (optind != argc)

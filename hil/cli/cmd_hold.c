@@ -86,6 +86,20 @@ static int role_of(const char *name)
 	return -1;
 }
 
+static void no_output(const struct bench_board *board, const char *name)
+{
+	char wired[80] = "";
+
+	for (int role = BENCH_HIT; role < BENCH_ROLES; role++)
+		if (board->lines.at[role].present) {
+			size_t len = strlen(wired);
+			snprintf(wired + len, sizeof(wired) - len, "%s%s", len > 0 ? ", " : "",
+				 bench_role_names[role]);
+		}
+	cmd_usage("hold", "%s has no output \"%.60s\"; wired: %s", board->name, name,
+		  wired[0] != '\0' ? wired : "none");
+}
+
 static int hold_role(struct asked *asked, char **argv)
 {
 	struct overrides none = { .n = 0 };
@@ -103,7 +117,7 @@ static int hold_role(struct asked *asked, char **argv)
 		goto out;
 	}
 	if (role < 0 || !bench_board_at(bench, (size_t)board)->lines.at[role].present) {
-		cmd_usage("hold", "%s has no output \"%.60s\"", argv[0], argv[1]);
+		no_output(bench_board_at(bench, (size_t)board), argv[1]);
 		goto out;
 	}
 	const struct bench_line *line = &bench_board_at(bench, (size_t)board)->lines.at[role];
@@ -137,7 +151,7 @@ int cmd_hold(int argc, char **argv)
 		case 'l': asked.request.active_low = true; break;
 		case 'o': asked.request.open_drain = true; break;
 		case 'h': fputs(help, stdout); return HIL_EXIT_OK;
-		default: return HIL_EXIT_USAGE;
+		default: return cmd_wrong_option("hold");
 		}
 	}
 	if (argc - optind != 3 || !parse_level(argv[argc - 1], &asked.request.level))

@@ -8,35 +8,15 @@
 
 /* Chips and lines of this machine. */
 
-static const char help[] = "usage: quintain-hil lines [options] [CHIP]\n"
-			   "\n"
-			   "GPIO chips, or the lines of one: their names, who uses them and how.\n"
-			   "\n"
-			   "  --used       only lines that somebody uses\n"
-			   "  --named      only lines that have a name\n"
-			   "  -h, --help   this text\n";
-
-static int list_chips(const struct gpio *gpio)
-{
-	struct gpio_chip_info *chips;
-	struct gpio_fault fault;
-	size_t n;
-
-	if (gpio_chips(gpio, &chips, &n, &fault) < 0)
-		return cmd_trouble("lines", "%s", fault.text);
-	for (size_t i = 0; i < n; i++)
-		if (chips[i].error < 0)
-			printf("%-12s %s\n", chips[i].path, strerror(-chips[i].error));
-		else
-			printf("%-12s %-24s %u lines\n", chips[i].name, chips[i].label,
-			       chips[i].lines);
-	if (n == 0)
-		fputs("quintain-hil lines: no GPIO chip: not on this machine, or no access to "
-		      "/dev/gpiochip*\n",
-		      stderr);
-	free(chips);
-	return HIL_EXIT_OK;
-}
+static const char help[] =
+	"usage: quintain-hil lines [options] [CHIP]\n"
+	"\n"
+	"GPIO chips, or the lines of one: their names, who uses them and how. With --used or\n"
+	"--named and no CHIP: those lines of all chips.\n"
+	"\n"
+	"  --used       only lines that somebody uses\n"
+	"  --named      only lines that have a name\n"
+	"  -h, --help   this text\n";
 
 static int list_lines(const struct gpio *gpio, const char *chip, bool used, bool named)
 {
@@ -64,6 +44,30 @@ static int list_lines(const struct gpio *gpio, const char *chip, bool used, bool
 	return HIL_EXIT_OK;
 }
 
+static int list_chips(const struct gpio *gpio, bool used, bool named)
+{
+	struct gpio_chip_info *chips;
+	struct gpio_fault fault;
+	size_t n;
+
+	if (gpio_chips(gpio, &chips, &n, &fault) < 0)
+		return cmd_trouble("lines", "%s", fault.text);
+	for (size_t i = 0; i < n; i++)
+		if (chips[i].error < 0)
+			printf("%-12s %s\n", chips[i].path, strerror(-chips[i].error));
+		else if (used || named)
+			list_lines(gpio, chips[i].path, used, named);
+		else
+			printf("%-12s %-24s %u lines\n", chips[i].name, chips[i].label,
+			       chips[i].lines);
+	if (n == 0)
+		fputs("quintain-hil lines: no GPIO chip: not on this machine, or no access to "
+		      "/dev/gpiochip*\n",
+		      stderr);
+	free(chips);
+	return HIL_EXIT_OK;
+}
+
 int cmd_lines(int argc, char **argv)
 {
 	static const struct option options[] = { { "used", no_argument, NULL, 'u' },
@@ -79,11 +83,13 @@ int cmd_lines(int argc, char **argv)
 		case 'u': used = true; break;
 		case 'n': named = true; break;
 		case 'h': fputs(help, stdout); return HIL_EXIT_OK;
-		default: return HIL_EXIT_USAGE;
+		default: return cmd_wrong_option("lines");
 		}
 	}
 	if (argc - optind > 1)
 		return cmd_usage(argv[0], "takes one CHIP at most");
 	gpio_init(&gpio);
-	return optind < argc ? list_lines(&gpio, argv[optind], used, named) : list_chips(&gpio);
+	if (optind < argc)
+		return list_lines(&gpio, argv[optind], used, named);
+	return list_chips(&gpio, used, named);
 }

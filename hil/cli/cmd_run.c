@@ -134,7 +134,7 @@ static int take_option(struct asked *asked, int opt)
 	case OPT_JSON: asked->run.json = true; break;
 	case OPT_QUIET: asked->run.quiet = true; break;
 	case 'h': asked->help = true; break;
-	default: return HIL_EXIT_USAGE;
+	default: return cmd_wrong_option(asked->command);
 	}
 	return HIL_EXIT_OK;
 }
@@ -189,6 +189,19 @@ static int check_bench(const struct asked *asked)
 	return rc;
 }
 
+static bool any_test_wanted(const struct asked *asked, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->tests.count; i++)
+		if (plan_test_wanted(plan_test_at(plan, i), asked->tags, asked->run.n_tags))
+			return true;
+	return false;
+}
+
+static int no_test_wanted(const struct asked *asked)
+{
+	return cmd_usage(asked->command, "--tags: no test of the plan has one of them");
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct asked asked = { .help = false };
@@ -205,7 +218,9 @@ int cmd_check(int argc, char **argv)
 		rc = cmd_usage(asked.command, "needs a PLAN, or --bench FILE");
 	} else {
 		rc = loaded_open(asked.command, asked.plan, asked.bench, &asked.overrides, &loaded);
-		if (rc == HIL_EXIT_OK) {
+		if (rc == HIL_EXIT_OK && !any_test_wanted(&asked, &loaded.plan.plan)) {
+			rc = no_test_wanted(&asked);
+		} else if (rc == HIL_EXIT_OK) {
 			plan_describe(&loaded.plan.plan, &loaded.bench.bench, asked.tags,
 				      asked.run.n_tags, stdout);
 			printf("%s: fine\n", asked.plan);
@@ -224,21 +239,13 @@ static void waiting(const char *holder)
 	fprintf(stderr, "quintain-hil: waiting for the bench: %s\n", holder);
 }
 
-static bool any_test_wanted(const struct asked *asked, const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->tests.count; i++)
-		if (plan_test_wanted(plan_test_at(plan, i), asked->tags, asked->run.n_tags))
-			return true;
-	return false;
-}
-
 static int run_loaded(struct asked *asked, struct loaded *loaded)
 {
 	struct rig_fault fault = { .text = "" };
 	char what[200], history[4096];
 
 	if (!any_test_wanted(asked, &loaded->plan.plan))
-		return cmd_usage(asked->command, "--tags: no test of the plan has one of them");
+		return no_test_wanted(asked);
 	if (asked->wait_ns > 0)
 		loaded->bench.bench.lock_timeout_ns = asked->wait_ns;
 	if (asked->run.history_path == NULL && !asked->no_history &&

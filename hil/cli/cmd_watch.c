@@ -63,6 +63,9 @@ static void heard(void *owner, const struct rig_event *event)
 			 event->level ? "closed" : "opened");
 		break;
 	case RIG_CONSOLE: {
+		/* Empty: \r\n of before the port was ours, which cooked mode made two line ends. */
+		if (event->line->len == 0)
+			return;
 		size_t used = (size_t)snprintf(text, sizeof(text), "console ");
 		console_print_safe(event->line->text, event->line->len, text + used,
 				   sizeof(text) - used);
@@ -202,7 +205,7 @@ int cmd_watch(int argc, char **argv)
 			break;
 		case 'n': no_ports = true; break;
 		case 'h': fputs(help, stdout); return HIL_EXIT_OK;
-		default: return HIL_EXIT_USAGE;
+		default: return cmd_wrong_option("watch");
 		}
 	}
 	if (bench == NULL)

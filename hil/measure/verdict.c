@@ -57,7 +57,11 @@ const char *unit_text(enum value_unit unit, int64_t value, char *buf, size_t cap
 {
 	switch (unit) {
 	case UNIT_NS: time_text(value, buf, cap); break;
-	case UNIT_MDEG: snprintf(buf, cap, "%.1f deg", (double)value / 1e3); break;
+	/* Rounded, a little below 0 would be "-0.0". */
+	case UNIT_MDEG:
+		snprintf(buf, cap, "%.1f deg",
+			 value < 0 && value > -50 ? 0.0 : (double)value / 1e3);
+		break;
 	default: snprintf(buf, cap, "%lld", (long long)value);
 	}
 	return buf;

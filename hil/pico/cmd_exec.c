@@ -24,6 +24,7 @@ static const char help[] =
 	"  --fresh        after a soft reset: boot.py runs, main.py does not\n"
 	"  --app          start the application afterwards\n"
 	"  -h, --help     this text\n"
+	"\n"
 	"exit codes: 0, 1 the code raised, 2 usage, 3 no board, no answer\n";
 
 struct request {

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "emulator/base/units.h"
 
@@ -21,6 +22,7 @@ static const char put_help[] =
 	"\n"
 	"  --within TIME  a deadline for all of it, 60s unless told otherwise\n"
 	"  -h, --help     this text\n"
+	"\n"
 	"exit codes: 0, 1 the board refused it or reads back something else, 2 usage, 3 no board\n";
 
 static const char get_help[] =
@@ -33,6 +35,7 @@ static const char get_help[] =
 	"\n"
 	"  --within TIME  a deadline for all of it, 60s unless told otherwise\n"
 	"  -h, --help     this text\n"
+	"\n"
 	"exit codes: 0, 1 no such file, or not what the board's hash says, 2 usage, 3 no board\n";
 
 struct request {
@@ -90,6 +93,12 @@ int cmd_put(int argc, char **argv)
 
 	if (!parse(argc, argv, &request, &code))
 		return code;
+	/* PORT and FILE the other way round: reading would take the board's words, and never end.
+	 */
+	struct stat st;
+	if (stat(request.from, &st) == 0 && S_ISCHR(st.st_mode))
+		return session_usage("put", "%.200s is a device, no file: PORT comes first",
+				     request.from);
 	int rc = session_read_file(request.from, FILE_MAX, &bytes, &len);
 	if (rc < 0)
 		return session_usage("put", "%.200s: %s", request.from, strerror(-rc));

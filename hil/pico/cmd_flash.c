@@ -20,6 +20,7 @@ static const char help[] =
 	"  --disk         by the boot ROM's disk only\n"
 	"  --within TIME  a deadline for all of it, 60s unless told otherwise\n"
 	"  -h, --help     this text\n"
+	"\n"
 	"exit codes: 0, 2 usage or a file that is not right, 3 no board, not written\n";
 
 struct request {

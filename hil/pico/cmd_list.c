@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "hil/gpio/gpio_list.h"
 #include "hil/serial/lock.h"
 #include "proto/json/json.h"
 
@@ -11,7 +12,8 @@ static const char help[] =
 	"usage: quintain-hil list [--all] [--json]\n"
 	"\n"
 	"Which serial ports and Picos are plugged in: the port, where it is plugged in, what it\n"
-	"is, its serial number, and which program holds it.\n"
+	"is, its serial number, and which program holds it. Then which GPIO chips there are, and\n"
+	"the names of their lines; \"quintain-hil lines CHIP\" tells more of each line.\n"
 	"\n"
 	"  --all       ports that are no USB device as well\n"
 	"  --json      one JSON object a line\n"
@@ -76,27 +78,12 @@ static void print_json(const struct found *found)
 	fwrite(buf, 1, qn_json_written(&writer), stdout);
 }
 
-int cmd_list(int argc, char **argv)
+static int list_ports(bool all, bool json)
 {
-	static const struct option options[] = { { "all", no_argument, NULL, 'a' },
-						 { "json", no_argument, NULL, 'j' },
-						 { "help", no_argument, NULL, 'h' },
-						 { NULL, 0, NULL, 0 } };
 	static struct found found[FIND_MAX];
 	size_t n = 0, shown = 0;
-	bool all = false, json = false;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
-		switch (c) {
-		case 'a': all = true; break;
-		case 'j': json = true; break;
-		case 'h': fputs(help, stdout); return SESSION_OK;
-		default: return session_usage("list", "unknown option");
-		}
-	if (optind != argc)
-		return session_usage("list", "takes no argument");
 	int rc = find_all(NULL, found, FIND_MAX, &n);
+
 	if (rc < 0)
 		return session_trouble("list", "/sys: %s", strerror(-rc));
 	for (size_t i = 0; i < n; i++)
@@ -110,4 +97,40 @@ int cmd_list(int argc, char **argv)
 	if (shown == 0 && !json)
 		fputs("quintain-hil list: no port\n", stderr);
 	return SESSION_OK;
+}
+
+static int list_chips(bool json)
+{
+	struct gpio_fault fault = { .text = "" };
+	struct gpio gpio;
+	size_t n = 0;
+
+	gpio_init(&gpio);
+	if (gpio_list(&gpio, json, stdout, &n, &fault) < 0)
+		return session_trouble("list", "%s", fault.text);
+	if (n == 0 && !json)
+		fputs("quintain-hil list: no GPIO chip\n", stderr);
+	return SESSION_OK;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	static const struct option options[] = { { "all", no_argument, NULL, 'a' },
+						 { "json", no_argument, NULL, 'j' },
+						 { "help", no_argument, NULL, 'h' },
+						 { NULL, 0, NULL, 0 } };
+	bool all = false, json = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		switch (c) {
+		case 'a': all = true; break;
+		case 'j': json = true; break;
+		case 'h': fputs(help, stdout); return SESSION_OK;
+		default: return session_usage("list", "unknown option");
+		}
+	if (optind != argc)
+		return session_usage("list", "takes no argument");
+	int rc = list_ports(all, json);
+	return rc != SESSION_OK ? rc : list_chips(json);
 }

@@ -28,6 +28,7 @@ static const char help[] =
 	"PORT is /dev/..., tcp://HOST:PORT, a serial number, or usb:PATH (see quintain-hil list).\n"
 	"\n"
 	"  -h, --help  this text\n"
+	"\n"
 	"exit codes: 0 left, 2 usage, 3 no board, port held, unplugged\n";
 
 struct terminal {

@@ -17,6 +17,7 @@ static const char reset_help[] =
 	"  --raw          a soft reset that stays at the raw prompt (boot.py only)\n"
 	"  --within TIME  a deadline for all of it, 15s unless told otherwise\n"
 	"  -h, --help     this text\n"
+	"\n"
 	"exit codes: 0, 1 the board raised, 2 usage, 3 no board, no answer, not back in time\n";
 
 static const char bootsel_help[] =
@@ -28,6 +29,7 @@ static const char bootsel_help[] =
 	"\n"
 	"  --within TIME  a deadline for all of it, 15s unless told otherwise\n"
 	"  -h, --help     this text\n"
+	"\n"
 	"exit codes: 0, 1 the board raised, 2 usage, 3 no board, no answer, not there in time\n";
 
 enum how { SOFT, HARD, RAW, BOOTSEL };

@@ -119,15 +119,14 @@ int session_run(struct session *session, int begun)
 	int code = exit_of(session->result.status);
 	if (code == SESSION_OK || session->silent)
 		return code;
+	const char *status = board_status_text(session->result.status);
+	bool more = strcmp(session->text, status) != 0;
 	if (session->result.status != BOARD_RAISED || session->traceback[0] == '\0')
-		session_trouble(
-			session->command, "%s%s%s", board_status_text(session->result.status),
-			strcmp(session->text, board_status_text(session->result.status)) == 0
-				? ""
-				: ": ",
-			strcmp(session->text, board_status_text(session->result.status)) == 0
-				? ""
-				: session->text);
+		session_trouble(session->command, "%s%s%s%s", status, more ? ": " : "",
+				more ? session->text : "",
+				session->result.status == BOARD_ABSENT
+					? "; quintain-hil list shows what is plugged in"
+					: "");
 	fputs(session->traceback, stderr);
 	return code;
 }

@@ -98,7 +98,9 @@ int run_prepare(struct run *run)
 		rc = reports_open(&options, &run->record, &run->reports);
 	}
 	if (rc < 0)
-		fprintf(stderr, "quintain-hil: the reports: %s\n", strerror(-rc));
+		fprintf(stderr, "quintain-hil: the reports%s%s: %s\n",
+			options.out_dir != NULL ? " in " : "",
+			options.out_dir != NULL ? options.out_dir : "", strerror(-rc));
 	return rc;
 }
 

@@ -30,6 +30,7 @@ static const char history_help[] =
 	"  --last N             only the last N runs (trends and flaky: 20 where not said)\n"
 	"  --json               list: one JSON object a line; show: as result.json\n"
 	"  -h, --help           this text\n"
+	"\n"
 	"exit codes: 0 as asked, 1 compare: something got worse, 2 usage, 3 environment\n";
 
 static const char compare_help[] =
@@ -38,6 +39,7 @@ static const char compare_help[] =
 	"The Mann-Whitney U test says whether a difference can be chance (p, corrected for the\n"
 	"number of comparisons), Cliff's delta how large it is, from -1 to 1. The same as\n"
 	"\"history compare\"; options are those of history.\n"
+	"\n"
 	"exit codes: 0 nothing got worse, 1 something did, 2 usage, 3 environment\n";
 
 /* ---- what all share ---- */
@@ -63,8 +65,9 @@ struct history *command_open(const struct command_options *options)
 	if (rc == 0)
 		return history;
 	fprintf(stderr, "quintain-hil %s: the history %s: %s\n", options->command, options->path,
-		history != NULL && history_error(history)[0] != '\0' ? history_error(history)
-								     : strerror(-rc));
+		rc == -ENOENT ? "no such file: no run has been kept there yet"
+		: history != NULL && history_error(history)[0] != '\0' ? history_error(history)
+								       : strerror(-rc));
 	history_close(history);
 	return NULL;
 }

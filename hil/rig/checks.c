@@ -55,9 +55,12 @@ static bool is_news(struct station *station, enum check check)
 
 const char *width_text(const struct bench_servo *servo, int64_t width_ns, char *buf, size_t cap)
 {
+	double angle = servo_angle(&servo_params_default, width_ns);
+
 	(void)servo;
+	/* Rounded, a little below 0 would be "-0". */
 	snprintf(buf, cap, "%.3f ms (%.0f deg)", (double)width_ns / 1e6,
-		 servo_angle(&servo_params_default, width_ns));
+		 angle < 0 && angle > -0.5 ? 0.0 : angle);
 	return buf;
 }
 

@@ -114,6 +114,22 @@ Test(board, exec)
 	}
 }
 
+/* Nothing else asks for the friendly prompt: the next job neither interrupts nor enters anew. */
+Test(board, the_next_job_finds_the_raw_prompt)
+{
+	static const char paste[] = "\x05"
+				    "A\x01print('b')\x04";
+
+	start();
+	EXEC("print('a')", WITHIN);
+	size_t before = fake->seen_len;
+	EXEC("print('b')", WITHIN);
+	EXPECT_STATUS(BOARD_OK);
+	cr_expect_eq(fake->seen_len - before, sizeof(paste) - 1);
+	cr_expect_arr_eq(fake->seen + before, paste, sizeof(paste) - 1);
+	stop();
+}
+
 Test(board, exec_over_tcp)
 {
 	bed_start();

@@ -192,6 +192,14 @@ Test(verdict, reasons_say_how_far)
 	cr_expect_str_eq(judged.why, "1, at least 3: 2 too little at least");
 }
 
+Test(verdict, an_angle_a_little_below_none_has_no_sign)
+{
+	char text[32];
+
+	cr_expect_str_eq(unit_text(UNIT_MDEG, -49, text, sizeof(text)), "0.0 deg");
+	cr_expect_str_eq(unit_text(UNIT_MDEG, -51, text, sizeof(text)), "-0.1 deg");
+}
+
 Test(verdict, words_and_exit_codes)
 {
 	static const int codes[VERDICTS] = { 0, 0, 0, 1, 1, 3 };

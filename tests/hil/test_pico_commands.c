@@ -133,6 +133,7 @@ Test(commands, no_board)
 	cr_expect_not_null(strstr(err, "Connection refused"), "%s", err);
 	EXPECT(3, run(cmd_exec, "exec", "no-such-serial", "x", "--within", "50ms"));
 	cr_expect_not_null(strstr(err, "no-such-serial"), "%s", err);
+	cr_expect_not_null(strstr(err, "quintain-hil list"), "%s", err);
 	EXPECT(3, run(cmd_repl, "repl", port));
 	EXPECT(2, run(cmd_flash, "flash", "usb:9-9", "/dev/null", "--within", "50ms"));
 }
@@ -189,6 +190,8 @@ Test(commands, put_and_get)
 	cr_expect_not_null(strstr(err, "ENOENT"), "%s", err);
 	EXPECT(2, run(cmd_put, "put", port, path, "it's"));
 	EXPECT(2, run(cmd_put, "put", port, folder));
+	EXPECT(2, run(cmd_put, "put", path, "/dev/zero", "name"));
+	cr_expect_not_null(strstr(err, "PORT comes first"), "%s", err);
 	EXPECT(3, run(cmd_get, "get", port, "boot.py", "/no/such/folder/x"));
 	unlink(path);
 	unlink(back);

@@ -174,3 +174,13 @@ Test(rig_files, what_is_no_calibration_is_refused)
 		cr_expect(same(&back, &sample), "untouched: %s", texts[i]);
 	}
 }
+
+Test(rig_files, a_width_a_little_below_none_has_no_sign)
+{
+	struct bench_servo servo = { .up_ns = 1500000, .down_ns = 500000 };
+	char text[48];
+
+	cr_expect_str_eq(width_text(&servo, 499000, text, sizeof(text)), "0.499 ms (0 deg)");
+	cr_expect_str_eq(width_text(&servo, 490000, text, sizeof(text)), "0.490 ms (-1 deg)");
+	cr_expect_str_eq(width_text(&servo, 1500000, text, sizeof(text)), "1.500 ms (90 deg)");
+}
