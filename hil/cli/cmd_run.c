@@ -197,9 +197,25 @@ static bool any_test_wanted(const struct asked *asked, const struct plan *plan)
 	return false;
 }
 
-static int no_test_wanted(const struct asked *asked)
+/* Whose tags they are is easily confused: boards have some as well. */
+static int no_test_wanted(const struct asked *asked, const struct plan *plan)
 {
-	return cmd_usage(asked->command, "--tags: no test of the plan has one of them");
+	char known[300] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < plan->tests.count; i++) {
+		const struct setting_strings *tags = &plan_test_at(plan, i)->tags;
+		for (size_t j = 0; j < tags->count; j++) {
+			char quoted[64];
+			snprintf(quoted, sizeof(quoted), "\"%.60s\"", tags->at[j]);
+			if (strstr(known, quoted) == NULL &&
+			    len + strlen(quoted) + 2 < sizeof(known))
+				len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
+							len > 0 ? ", " : "", quoted);
+		}
+	}
+	return cmd_usage(asked->command, "--tags: no test of the plan has one of them; %s%s",
+			 len > 0 ? "its tests have " : "its tests have none", known);
 }
 
 int cmd_check(int argc, char **argv)
@@ -219,7 +235,7 @@ int cmd_check(int argc, char **argv)
 	} else {
 		rc = loaded_open(asked.command, asked.plan, asked.bench, &asked.overrides, &loaded);
 		if (rc == HIL_EXIT_OK && !any_test_wanted(&asked, &loaded.plan.plan)) {
-			rc = no_test_wanted(&asked);
+			rc = no_test_wanted(&asked, &loaded.plan.plan);
 		} else if (rc == HIL_EXIT_OK) {
 			plan_describe(&loaded.plan.plan, &loaded.bench.bench, asked.tags,
 				      asked.run.n_tags, stdout);
@@ -245,7 +261,7 @@ static int run_loaded(struct asked *asked, struct loaded *loaded)
 	char what[200], history[4096];
 
 	if (!any_test_wanted(asked, &loaded->plan.plan))
-		return no_test_wanted(asked);
+		return no_test_wanted(asked, &loaded->plan.plan);
 	if (asked->wait_ns > 0)
 		loaded->bench.bench.lock_timeout_ns = asked->wait_ns;
 	if (asked->run.history_path == NULL && !asked->no_history &&

@@ -23,7 +23,8 @@ static const char help[] =
 	"\n"
 	"A terminal on a board: what is typed goes there, what it says comes here, as it is.\n"
 	"Ctrl-] leaves; Ctrl-C, Ctrl-D and all other keys are the board's. Input that is no\n"
-	"terminal is sent, and the answer waited for until the board is quiet.\n"
+	"terminal is sent, each line's end as Enter, and the answer waited for until the board\n"
+	"is quiet.\n"
 	"\n"
 	"PORT is /dev/..., tcp://HOST:PORT, a serial number, or usb:PATH (see quintain-hil list).\n"
 	"\n"
@@ -38,6 +39,7 @@ struct terminal {
 	struct timer quiet;
 	int signal_fd, code;
 	bool open, ended;
+	bool after_return; /* the last byte of piped input was \r */
 };
 
 /* The terminal is put back however this ends; so it cannot be on the stack. */
@@ -74,6 +76,20 @@ static void leave(struct terminal *terminal, int code)
 	loop_stop(&terminal->session->loop);
 }
 
+/* The board's prompt knows \r as Enter and drops \n, where a pipe's lines end in \n or \r\n. */
+static size_t enter_for_newline(struct terminal *terminal, char *bytes, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool second = bytes[i] == '\n' && terminal->after_return;
+		terminal->after_return = bytes[i] == '\r';
+		if (!second)
+			bytes[kept++] = bytes[i] == '\n' ? '\r' : bytes[i];
+	}
+	return kept;
+}
+
 static void keys_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct terminal *terminal =
@@ -92,6 +108,8 @@ static void keys_ready(struct loop_watch *watch, uint32_t events)
 		loop_timer(&terminal->session->loop, &terminal->quiet, QUIET_NS);
 		return;
 	}
+	if (!changed)
+		n = (ssize_t)enter_for_newline(terminal, bytes, (size_t)n);
 	const char *key = changed ? memchr(bytes, LEAVE_KEY, (size_t)n) : NULL;
 	if (terminal->open &&
 	    serial_write(terminal->port, bytes, key != NULL ? (size_t)(key - bytes) : (size_t)n) ==

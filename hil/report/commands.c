@@ -166,8 +166,11 @@ static bool list_run(const struct history_run *run, void *context)
 static int command_list(const struct command_options *options)
 {
 	struct listing listing = { .options = options };
-	struct history *history = command_open(options);
 
+	if (options->board != NULL || options->measurement != NULL)
+		return command_usage(options, "list has whole runs: --board and --measurement are "
+					      "for trends, flaky and compare");
+	struct history *history = command_open(options);
 	if (history == NULL)
 		return COMMAND_TROUBLE;
 	int rc = history_runs(history, list_run, &listing);

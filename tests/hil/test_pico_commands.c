@@ -319,11 +319,16 @@ Test(commands, repl_with_a_pipe)
 
 	start_board(false);
 	REQUIRE(pipe(pipes) == 0);
-	REQUIRE(write(pipes[1], "\r", 1) == 1);
+	/* Enter, Enter as a pipe has it, and in the way of other systems. */
+	REQUIRE(write(pipes[1],
+		      "\r"
+		      "x\n"
+		      "\r\n",
+		      5) == 5);
 	close(pipes[1]);
 	dup2(pipes[0], 0);
 	EXPECT(0, run(cmd_repl, "repl", port));
-	cr_expect_str_eq(out, "\r\n>>> ", "%s", out);
+	cr_expect_str_eq(out, "\r\n>>> x\r\n>>> \r\n>>> ", "%s", out);
 	dup2(open("/etc/hostname", O_RDONLY), 0);
 	EXPECT(2, run(cmd_repl, "repl", port));
 	stop_board();

@@ -152,6 +152,7 @@ Test(commands, mistakes, .init = set_up, .fini = tear_down)
 	cr_expect(RUN(cmd_history, "history", "--last", "0") == 2);
 	cr_expect(RUN(cmd_history, "history", "--last", "x") == 2);
 	cr_expect(RUN(cmd_history, "history", "--nonsense") == 2);
+	cr_expect(RUN(cmd_history, "history", "--board", "left") == 2, "not left out unsaid");
 	cr_expect(RUN(cmd_compare, "compare", "1") == 2);
 	cr_expect(RUN(cmd_compare, "compare", "1", "20251121T2") == 2, "more than one");
 	cr_expect(RUN(cmd_compare, "compare", "--help") == 0 && strstr(said, "usage:") != NULL);
