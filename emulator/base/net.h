@@ -66,9 +66,6 @@ struct net_conn {
 	/* What every message touches stands together. */
 	const struct net_handler *handler;
 	struct net *net;
-	/* Zeroed when the connection begins. */
-	_Alignas(16) unsigned char session[NET_SESSION_BYTES];
-	struct net_addr local, peer;
 	/* What received() leaves is kept up to here; a connection that needs more is ended. The
 	 * owner may set it, up to BUFFER_LARGEST, where its messages are longer. */
 	uint32_t rest_max;
@@ -78,6 +75,9 @@ struct net_conn {
 	 * parsing the message.
 	 */
 	const void *soon;
+	/* Zeroed when the connection begins. */
+	_Alignas(16) unsigned char session[NET_SESSION_BYTES];
+	struct net_addr local, peer;
 	struct timer timer; /* the owner's; cancelled when the connection goes */
 };
 
