@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -86,6 +87,9 @@ static int look_up(const char *host, const char *port, int64_t within_ns, struct
 	snprintf(asking->port, sizeof(asking->port), "%s", port);
 	asking->hints.ai_socktype = SOCK_STREAM;
 	asking->hints.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST;
+	/* RFC 6761, 6.3: loopback everywhere, also where nothing resolves names. */
+	if (strcasecmp(host, "localhost") == 0)
+		host = "127.0.0.1";
 	if (getaddrinfo(host, port, &asking->hints, ret) == 0) {
 		free(asking);
 		return 0;

@@ -95,22 +95,30 @@ static void expect(int fd, const char *part)
 	cr_expect(strstr(hear(fd), part) != NULL, "%s has no %s", line, part);
 }
 
+#define ONE "targets = \"target_1\";"
+
 Test(pico_program, serves_our_master)
 {
 	e2e_file(
 		"master.cfg",
 		"master = { listen = { host = \"@A.0.1\"; port = @P; }; target_port = @Q; wait = { "
-		"targets = 1; }; rounds = ( { command = \"ping\"; times = 2; }, { command = "
-		"\"stand_up\"; }, { command = \"lay_down\"; after = \"100ms\"; }, { command = "
-		"\"activate\"; duration = 0.05; after = \"100ms\"; }, { command = \"ping\"; after "
-		"= \"20ms\"; }, { command = \"ping\"; after = \"300ms\"; } ); };\n");
+		"targets = 2; }; rounds = ( { command = \"ping\"; times = 2; " ONE
+		" }, { command = "
+		"\"stand_up\"; " ONE " }, { command = \"lay_down\"; after = \"100ms\"; " ONE " }, "
+		"{ command = \"activate\"; duration = 0.05; after = \"100ms\"; " ONE " }, "
+		"{ command = \"ping\"; after = \"20ms\"; " ONE " }, { command = \"ping\"; after = "
+		"\"300ms\"; " ONE " } ); };\n");
 	struct process *master = EMU("run", "@D/master.cfg", "--json");
 	emu_listens(master, e2e_ip(0, 1), e2e_port('P'));
 	start_board("");
+	/* It registers before it listens: what the master has to wait for is a second registration.
+	 */
+	says("listening");
+	peer_register(e2e_ip(0, 9), e2e_ip(0, 1), e2e_port('P'), "gate");
 	emu_expect_code(master, 0);
 	const char *json = emu_json(master);
 	EXPECT_JSON(json, "master.ok", 7);
-	EXPECT_JSON(json, "master.registrations", 1);
+	EXPECT_JSON(json, "master.registrations", 2);
 	says("miss");
 	said_in_order(board.out.text,
 		      (const char *const[]){
