@@ -90,7 +90,11 @@ debian13_enter='
         mount -t proc proc "$root/proc" &&
         mount -t sysfs -o ro sysfs "$root/sys" &&
         mount -t tmpfs tmpfs "$root/tmp" &&
-        mkdir -p "$root/dev/shm" && mount -t tmpfs tmpfs "$root/dev/shm" || exit 3
+        mkdir -p "$root/dev/shm" "$root/dev/pts" && mount -t tmpfs tmpfs "$root/dev/shm" &&
+        mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts" || exit 3
+    # Terminals of its own, and what a shell needs for <(...).
+    { [ -e "$root/dev/ptmx" ] || : >"$root/dev/ptmx"; } && mount --bind "$root/dev/pts/ptmx" "$root/dev/ptmx"
+    [ -e "$root/dev/fd" ] || ln -s /proc/self/fd "$root/dev/fd"
     ip link set lo up 2>/dev/null
     exec chroot "$root" "$@"'
 

@@ -21,9 +21,14 @@ new_ca() {
 
 # new_cert CA NAME CN DAYS SUBJECT-ALTERNATIVE-NAMES
 new_cert() {
+    local valid=(-days "$4")
+    # One that is over: later versions refuse a negative time, and can be told the dates instead.
+    if [ "$4" -lt 0 ] && openssl x509 -help 2>&1 | grep -q -- -not_after; then
+        valid=(-not_before 20200101000000Z -not_after 20200102000000Z)
+    fi
     new_key "$2.key" &&
         openssl req -new -key "$2.key" -subj "/CN=$3" -out "$2.csr" &&
-        openssl x509 -req -in "$2.csr" -CA "$1.pem" -CAkey "$1.key" -sha256 -days "$4" \
+        openssl x509 -req -in "$2.csr" -CA "$1.pem" -CAkey "$1.key" -sha256 "${valid[@]}" \
             -set_serial "0x$(openssl rand -hex 8)" -out "$2.pem" -extfile <(
                 printf 'basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\n'
                 printf 'extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=%s\n' "$5"
