@@ -184,6 +184,9 @@ static inline int net_stamp(struct net_conn *conn)
 const char *net_addr_text(struct net_addr addr, char *buf, size_t cap);
 /* A dotted quad. */
 bool net_ip_parse(const char *text, size_t len, uint32_t *ret);
+/* A dotted quad, or a name's first IPv4 address; false where there is none. It may wait for a name
+ * server: before a run, not in one. */
+bool net_resolve(const char *host, uint32_t *ret);
 
 /* ---- real sockets ---- */
 

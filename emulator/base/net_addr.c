@@ -1,6 +1,11 @@
 #include "emulator/base/net.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 
 const char *net_addr_text(struct net_addr addr, char *buf, size_t cap)
 {
@@ -27,5 +32,23 @@ bool net_ip_parse(const char *text, size_t len, uint32_t *ret)
 	if (i != len)
 		return false;
 	*ret = ip;
+	return true;
+}
+
+bool net_resolve(const char *host, uint32_t *ret)
+{
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found;
+
+	if (net_ip_parse(host, strlen(host), ret))
+		return true;
+	/* RFC 6761, 6.3: loopback everywhere, also where nothing resolves names. */
+	if (strcasecmp(host, "localhost") == 0) {
+		*ret = INADDR_LOOPBACK;
+		return true;
+	}
+	if (getaddrinfo(host, NULL, &hints, &found) != 0)
+		return false;
+	*ret = ntohl(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr);
+	freeaddrinfo(found);
 	return true;
 }

@@ -262,7 +262,8 @@ static void fetch_soon(const struct socket_conn *sc)
 {
 	const char *soon = sc->conn.soon;
 
-	/* A NULL is harmless: a prefetch never faults. */
+	if (soon == NULL)
+		return;
 	__builtin_prefetch(soon, 1);
 	__builtin_prefetch(soon + 64, 1);
 	__builtin_prefetch(soon + 128, 1);

@@ -4,16 +4,12 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* The program: options, address, loop. */
@@ -118,7 +114,6 @@ static int resolve(struct console *console, const char *url)
 	static const char scheme[] = "framed://";
 	const char *rest = strncmp(url, scheme, sizeof(scheme) - 1) == 0 ? url + sizeof(scheme) - 1
 									 : url;
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found;
 	uint64_t port = PORT_DEFAULT;
 	char host[256];
 
@@ -134,20 +129,10 @@ static int resolve(struct console *console, const char *url)
 	console->url = url;
 	console->at.port = (uint16_t)port;
 	snprintf(console->info, sizeof(console->info), "TCP Client %s:%u", host, (unsigned)port);
-	if (net_ip_parse(host, len, &console->at.ip))
+	if (net_resolve(host, &console->at.ip))
 		return AS_ASKED;
-	if (strcasecmp(host, "localhost") == 0) {
-		console->at.ip = INADDR_LOOPBACK;
-		return AS_ASKED;
-	}
-	if (getaddrinfo(host, NULL, &hints, &found) != 0) {
-		fprintf(stderr, "quintain-emu console: %s: no such host\n", host);
-		return ENVIRONMENT;
-	}
-	console->at.ip =
-		ntohl(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr);
-	freeaddrinfo(found);
-	return AS_ASKED;
+	fprintf(stderr, "quintain-emu console: %s: no such host\n", host);
+	return ENVIRONMENT;
 }
 
 /* ---- signals ---- */

@@ -5,14 +5,9 @@
 #include "emulator/target/wire_http.h"
 #include "emulator/target/jsonrpc_options.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #define NAME_MAX_LEN 63                   /* what a master of ours remembers of an id */
 #define AUTO_ADDRESS UINT32_C(0x7f010001) /* 127.1.0.1 */
@@ -392,25 +387,12 @@ const struct setting_table fleet_table = { .title = "virtual targets",
 struct net_addr host_resolve(struct settings *settings, const struct setting_origin *origin,
 			     const char *setting, const struct host_config *host)
 {
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found;
 	struct net_addr addr = { 0, (uint16_t)host->port };
 
-	if (net_ip_parse(host->host, strlen(host->host), &addr.ip))
-		return addr;
-	/* RFC 6761, 6.3: loopback everywhere, also where nothing resolves names. */
-	if (strcasecmp(host->host, "localhost") == 0) {
-		addr.ip = INADDR_LOOPBACK;
-		return addr;
-	}
-	if (getaddrinfo(host->host, NULL, &hints, &found) != 0) {
+	if (!net_resolve(host->host, &addr.ip))
 		settings_error(settings, origin, setting,
 			       "\"%s\" is no IPv4 address and no name that resolves to one",
 			       host->host);
-		return addr;
-	}
-	addr.ip =
-		ntohl(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr);
-	freeaddrinfo(found);
 	return addr;
 }
 

@@ -194,20 +194,11 @@ static size_t plain(struct qn_text quoted_inside, char *out, size_t cap)
 	return qn_json_unescape(quoted_inside, QN_JSON_CPYTHON, out, cap);
 }
 
-static struct qn_text string_member(const struct qn_framed_message *message, const char *name)
-{
-	struct qn_text value = qn_framed_member(message, name);
-
-	if (value.len < 2 || value.at[0] != '"')
-		return (struct qn_text){ NULL, 0 };
-	return (struct qn_text){ value.at + 1, value.len - 2 };
-}
-
 static void register_target(struct net_conn *conn, const struct qn_framed_message *message)
 {
 	char id[sizeof(((struct remote *)0)->id)];
 	const char *why;
-	size_t len = plain(string_member(message, "target"), id, sizeof(id));
+	size_t len = plain(qn_framed_string(message, "target"), id, sizeof(id));
 	struct remote *remote = master_enter(conn, id, len, &why);
 
 	if (remote == NULL)
@@ -232,7 +223,7 @@ static void take_hit(struct net_conn *conn, const struct qn_framed_message *mess
 {
 	char id[sizeof(((struct remote *)0)->id)];
 	int64_t value = 0;
-	size_t len = plain(string_member(message, "target"), id, sizeof(id));
+	size_t len = plain(qn_framed_string(message, "target"), id, sizeof(id));
 
 	qn_json_int64(qn_framed_member(message, "hit_value"), &value);
 	if (len <= sizeof(id))

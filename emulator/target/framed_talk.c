@@ -34,7 +34,7 @@ struct framed_talk {
 	size_t count;
 	int64_t gap_ns; /* between batches of one connection, by the rate limit */
 	size_t unit_cap;
-	char *unit, *content; /* a batch; "data": "xxx" for all kinds of messages */
+	char *unit, *content; /* a batch; "data": "..." for all kinds of messages */
 };
 #define CONTENT_AT 9 /* behind "data": " */
 

@@ -59,6 +59,8 @@ enum qn_code qn_framed_read(struct qn_text text, struct qn_framed_message *messa
 
 /* A member of the message's object: its value as it was written; empty where there is none. */
 struct qn_text qn_framed_member(const struct qn_framed_message *message, const char *name);
+/* The same of a string: what stands inside its quotes, as written; empty where it is none. */
+struct qn_text qn_framed_string(const struct qn_framed_message *message, const char *name);
 
 /* ---- the server writes ---- */
 

@@ -12,14 +12,6 @@ bool qn_framed_type_is(const struct qn_framed_message *message, const char *type
 	       memcmp(message->type_text.at, type, len) == 0;
 }
 
-/* What stands inside the quotes of a string value; empty where it is none. */
-static struct qn_text inside(struct qn_text value)
-{
-	if (value.len < 2 || value.at[0] != '"')
-		return (struct qn_text){ NULL, 0 };
-	return (struct qn_text){ value.at + 1, value.len - 2 };
-}
-
 /* `more` behind type and timestamp, put together here. */
 struct more {
 	struct qn_json_writer writer;
@@ -75,8 +67,8 @@ static bool read_object(struct qn_text text, struct qn_framed_command *ret)
 	if (qn_framed_read(text, &content, NULL) != QN_OK || content.type <= QN_FRAMED_VALUE)
 		return false;
 	struct qn_framed_command command = {
-		.command = inside(qn_framed_member(&content, "command")),
-		.target = inside(qn_framed_member(&content, "target")),
+		.command = qn_framed_string(&content, "command"),
+		.target = qn_framed_string(&content, "target"),
 		.duration = qn_framed_member(&content, "duration"),
 		.duration_s = DURATION_DEFAULT_S,
 	};
@@ -95,7 +87,8 @@ bool qn_framed_read_command(const struct qn_framed_message *message,
 		return false;
 	if (message->content.at[0] != '"')
 		return read_object(message->content, command);
-	size_t len = qn_json_unescape(inside(message->content), QN_JSON_STRICT, space, cap);
+	struct qn_text typed = { message->content.at + 1, message->content.len - 2 };
+	size_t len = qn_json_unescape(typed, QN_JSON_STRICT, space, cap);
 	return len <= cap && read_object((struct qn_text){ space, len }, command);
 }
 
@@ -159,9 +152,9 @@ bool qn_framed_read_report(const struct qn_framed_message *message, struct qn_te
 	if (qn_framed_read(qn_framed_member(message, "data"), &data, NULL) != QN_OK ||
 	    data.type <= QN_FRAMED_VALUE)
 		return false;
-	struct qn_text status = inside(qn_framed_member(&data, "status"));
-	*command = inside(qn_framed_member(message, "command"));
-	*target = inside(qn_framed_member(message, "target"));
+	struct qn_text status = qn_framed_string(&data, "status");
+	*command = qn_framed_string(message, "command");
+	*target = qn_framed_string(message, "target");
 	*error = status.len == 0 || (status.len == 5 && memcmp(status.at, "error", 5) == 0);
 	return true;
 }

@@ -149,3 +149,12 @@ struct qn_text qn_framed_member(const struct qn_framed_message *message, const c
 	}
 	return found;
 }
+
+struct qn_text qn_framed_string(const struct qn_framed_message *message, const char *name)
+{
+	struct qn_text value = qn_framed_member(message, name);
+
+	if (value.len < 2 || value.at[0] != '"')
+		return (struct qn_text){ NULL, 0 };
+	return (struct qn_text){ value.at + 1, value.len - 2 };
+}
