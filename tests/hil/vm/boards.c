@@ -271,7 +271,10 @@ static void check_reset(int chip, int listener, int serial)
 	serial = vm_serial(SERIAL_1, 5 * VM_S);
 	VM_MUST(serial >= 0 && vm_serial_name(SERIAL_1, name, sizeof(name)),
 		"reset, and not on USB again");
-	VM_MUST(strcmp(name, "ttyACM0") == 0, "it came back as %s", name);
+	/* The kernel gives a tty's number back from a worker of its own: on a busy machine's clock
+	 * that may be after the board is plugged in again, and boards are found by serial number
+	 * anyway. */
+	VM_MUST(smoke || strcmp(name, "ttyACM0") == 0, "it came back as %s", name);
 	close(serial);
 
 	vm_set(bootsel, false);
