@@ -70,6 +70,12 @@ struct setting_table {
 	size_t size;                    /* of the struct that it fills */
 	const struct setting *settings; /* ends with .name == NULL */
 	size_t origin_offset;           /* SIZE_MAX: the struct has no struct setting_origin */
+	const struct setting_foreign *foreign; /* NULL: none; ends with .name == NULL */
+};
+
+/* A name that stands in other files than this table is for, and what one may try with those. */
+struct setting_foreign {
+	const char *name, *try;
 };
 
 struct setting {

@@ -72,6 +72,13 @@ static char *names_of(const struct setting_table *table, const char ***ret_names
 void settings_fail_unknown(struct settings *settings, const struct settings_at *at,
 			   const struct setting_table *table)
 {
+	for (const struct setting_foreign *foreign = table->foreign; foreign && foreign->name;
+	     foreign++) {
+		if (strcmp(foreign->name, at->name) == 0) {
+			settings_fail(settings, at, "unknown setting here; try %s", foreign->try);
+			return;
+		}
+	}
 	const char **names;
 	char *all = names_of(table, &names);
 	const char *nearest = settings_nearest(at->name, names);

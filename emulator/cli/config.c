@@ -101,10 +101,16 @@ static const struct setting emu_settings[] = {
 	  .help = "the network of --simulate" },
 	{ .name = NULL },
 };
+static const struct setting_foreign of_the_rig[] = {
+	{ "bench", "quintain-hil check --bench FILE" },
+	{ "plan", "quintain-hil check FILE" },
+	{ NULL, NULL },
+};
 const struct setting_table emu_table = { .title = "a config of quintain-emu",
 					 .size = sizeof(struct emu_config),
 					 .settings = emu_settings,
-					 .origin_offset = EMU(origin) };
+					 .origin_offset = EMU(origin),
+					 .foreign = of_the_rig };
 
 struct settings *emu_config_load(const char *path, const char *const *overrides, size_t n_overrides,
 				 struct emu_config *config)

@@ -385,7 +385,15 @@ static const struct setting file_settings[] = {
 	  .help = "the plan" },
 	{ .name = NULL },
 };
+static const struct setting_foreign not_plans[] = {
+	{ "bench", "--bench FILE" },
+	{ "fleet", "quintain-emu check FILE" },
+	{ "master", "quintain-emu check FILE" },
+	{ "scenario", "quintain-emu check FILE" },
+	{ NULL, NULL },
+};
 const struct setting_table plan_file_table = { .title = "a plan's file",
 					       .size = sizeof(struct plan_file),
 					       .settings = file_settings,
-					       .origin_offset = SIZE_MAX };
+					       .origin_offset = SIZE_MAX,
+					       .foreign = not_plans };

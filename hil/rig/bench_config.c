@@ -545,7 +545,15 @@ static const struct setting file_settings[] = {
 	  .help = "the bench" },
 	{ .name = NULL },
 };
+static const struct setting_foreign not_benches[] = {
+	{ "plan", "quintain-hil run FILE" },
+	{ "fleet", "quintain-emu check FILE" },
+	{ "master", "quintain-emu check FILE" },
+	{ "scenario", "quintain-emu check FILE" },
+	{ NULL, NULL },
+};
 const struct setting_table bench_file_table = { .title = "a bench's file",
 						.size = sizeof(struct bench_file),
 						.settings = file_settings,
-						.origin_offset = SIZE_MAX };
+						.origin_offset = SIZE_MAX,
+						.foreign = not_benches };

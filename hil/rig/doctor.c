@@ -279,6 +279,11 @@ static void look_at_disk(struct doctor *doctor)
 			   "there is no folder for the history");
 		return;
 	}
+	if (fs.f_flag & ST_RDONLY) {
+		doctor_say(doctor, DOCTOR_BAD, "disk", "--history FILE elsewhere, or --no-history",
+			   "%s is read-only", home);
+		return;
+	}
 	unsigned long long mib = (unsigned long long)fs.f_bavail * fs.f_frsize >> 20;
 	doctor_say(doctor,
 		   mib < 50    ? DOCTOR_BAD
@@ -286,9 +291,6 @@ static void look_at_disk(struct doctor *doctor)
 			       : DOCTOR_FINE,
 		   "disk", "make room, or --history FILE elsewhere", "%llu MiB free in %s", mib,
 		   home);
-	if (fs.f_flag & ST_RDONLY)
-		doctor_say(doctor, DOCTOR_BAD, "disk", "--history FILE elsewhere, or --no-history",
-			   "%s is read-only", home);
 }
 
 void doctor_look(struct doctor *doctor)

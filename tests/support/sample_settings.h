@@ -211,11 +211,13 @@ static const struct setting SAMPLE_SETTINGS[] = {
 	  .sub = &SAMPLE_STEP },
 	{ 0 },
 };
+static const struct setting_foreign SAMPLE_FOREIGN[] = { { "plan", "the rig" }, { NULL, NULL } };
 static const struct setting_table SAMPLE = {
 	.title = "A sample",
 	.size = sizeof(struct sample),
 	.settings = SAMPLE_SETTINGS,
 	.origin_offset = offsetof(struct sample, origin),
+	.foreign = SAMPLE_FOREIGN,
 };
 
 #endif

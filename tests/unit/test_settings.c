@@ -249,8 +249,10 @@ Test(settings, lists_that_must_not_be_empty)
 		  .max = 5 },
 		{ 0 },
 	};
-	static const struct setting_table TABLE = { "needs", sizeof(struct needs), SETTINGS,
-						    SIZE_MAX };
+	static const struct setting_table TABLE = { .title = "needs",
+						    .size = sizeof(struct needs),
+						    .settings = SETTINGS,
+						    .origin_offset = SIZE_MAX };
 	struct settings *settings = settings_load_text("steps = ( );\nnames = [ ];\nlow = 4;\n"
 						       "high = 6;",
 						       "x.cfg", NULL, 0, &TABLE, &needs);
@@ -294,6 +296,7 @@ Test(settings, unknown_settings)
 		  "x.cfg:1: steps[0].key: unknown setting here (it belongs at fleet.tls.key)\n"
 		  "x.cfg:1: steps[0].thn: unknown setting (did you mean \"then\"?)\n"
 		  "x.cfg:1: steps[0].ket: unknown setting; known here: \"at\" and \"then\"\n" },
+		{ "plan = { };", "x.cfg:1: plan: unknown setting here; try the rig\n" },
 		{ "fleet = { tls = { cert = \"\"; note = \"\" } };",
 		  "x.cfg:1: fleet.tls.note: unknown setting here (it belongs at note)\n" },
 	};
