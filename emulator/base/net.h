@@ -1,7 +1,7 @@
 /*
  * Connections: one face for real sockets and for the simulated network.
  *
- * Purpose: targets and master are written once against this; net_socket.c speaks TCP through epoll,
+ * Purpose: targets and master are written once against this; net_socket speaks TCP through epoll,
  * net_sim.c moves the same units in memory under a simulated clock. A write unit is one write(): it
  * leaves whole, or what the kernel did not take follows in order.
  * Units: addresses and ports in host byte order.
