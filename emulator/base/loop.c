@@ -93,6 +93,7 @@ static void run_list(struct loop_deferred **list)
 /* What frees memory comes last: something that is to run soon may lie in it. */
 void loop_settle(struct loop *loop)
 {
+	run_list(&loop->after);
 	run_list(&loop->soon);
 	while (loop->deferred != NULL) {
 		struct loop_deferred *deferred = loop->deferred;
@@ -145,6 +146,17 @@ void loop_soon(struct loop *loop, struct loop_deferred *deferred)
 {
 	deferred->next = loop->soon;
 	loop->soon = deferred;
+}
+
+void loop_after(struct loop *loop, struct loop_deferred *deferred)
+{
+	deferred->next = loop->after;
+	loop->after = deferred;
+}
+
+void loop_run_soon(struct loop *loop)
+{
+	run_list(&loop->soon);
 }
 
 void loop_stop(struct loop *loop)
@@ -200,7 +212,6 @@ static void fetch(const char *watch)
 {
 	__builtin_prefetch(watch, 1);
 	__builtin_prefetch(watch + 64, 1);
-	__builtin_prefetch(watch + 128, 1);
 }
 
 int loop_run(struct loop *loop, int64_t until_ns)

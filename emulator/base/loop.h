@@ -37,7 +37,7 @@ struct loop {
 	int64_t timer_fd_due_ns; /* what the timerfd is set to; TIMERS_NEVER: not at all */
 	int64_t wall_offset_ns, wall_read_ns;
 	struct loop_watch timer_watch;
-	struct loop_deferred *deferred, *soon;
+	struct loop_deferred *deferred, *soon, *after;
 	uint64_t turns, timer_late_max_ns;
 };
 
@@ -57,6 +57,10 @@ void loop_remove(struct loop *loop, int fd);
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
 /* The same, for right after the handler that is running now. */
 void loop_soon(struct loop *loop, struct loop_deferred *deferred);
+/* The same, for when all handlers of this turn have run, before anything that was put off. */
+void loop_after(struct loop *loop, struct loop_deferred *deferred);
+/* What was to be done soon, now: for who calls handlers of its own. */
+void loop_run_soon(struct loop *loop);
 /* Does now what was put off: for those whose memory is about to go. */
 void loop_settle(struct loop *loop);
 

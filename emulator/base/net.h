@@ -76,7 +76,7 @@ struct net_conn {
 	 */
 	const void *soon;
 	/* Zeroed when the connection begins. */
-	_Alignas(16) unsigned char session[NET_SESSION_BYTES];
+	_Alignas(8) unsigned char session[NET_SESSION_BYTES];
 	struct net_addr local, peer;
 	struct timer timer; /* the owner's; cancelled when the connection goes */
 };

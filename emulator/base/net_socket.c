@@ -57,6 +57,9 @@ void socket_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct socket_conn *sc = OF(watch, struct socket_conn, watch);
 
+	if (socket_batch_read(sc, events))
+		return;
+	socket_batch_handle(of_net(sc->conn.net));
 	if (sc->state == SOCKET_CONNECTING)
 		connect_done(sc, events);
 	if (sc->stamps && sc->state != SOCKET_DEAD && (events & EPOLLERR)) {
@@ -165,6 +168,7 @@ int net_socket_new(struct loop *loop, const struct net_socket_limits *limits, st
 		return -ENOMEM;
 	ns->net.ops = &socket_ops;
 	ns->net.loop = loop;
+	socket_batch_init(ns);
 	int rc = pool_init(&ns->conns, sizeof(struct socket_conn), limits->connections);
 	if (rc == 0)
 		rc = pool_init(&ns->listeners, sizeof(struct socket_listener), limits->listeners);

@@ -23,6 +23,7 @@ void socket_bury(struct socket_conn *sc)
 	struct net_socket *ns = of_net(sc->conn.net);
 
 	assert(sc->state != SOCKET_DEAD && sc->state != SOCKET_FREE);
+	socket_batch_send(ns); /* one of the answers may be its */
 	sc->state = SOCKET_DEAD;
 	timer_cancel(&ns->net.loop->timers, &sc->conn.timer);
 	close(sc->fd); /* takes itself out of the epoll set: nobody else holds the description */

@@ -2,8 +2,9 @@
  * What the files of net_socket share; nobody else includes this.
  *
  * net_socket.c: connects, what the loop reports, the face. net_socket_conn.c: a connection's life.
- * net_socket_read.c, net_socket_send.c: its bytes. net_socket_stamp.c: the kernel's time stamps.
- * net_socket_listen.c: listeners. Ownership, errors, threads: as net.h says.
+ * net_socket_read.c, net_socket_send.c: its bytes. net_socket_batch.c: those of many at a time.
+ * net_socket_stamp.c: the kernel's time stamps. net_socket_listen.c: listeners. Ownership, errors,
+ * threads: as net.h says.
  */
 #ifndef NET_SOCKET_PARTS_H
 #define NET_SOCKET_PARTS_H
@@ -20,11 +21,14 @@
 #define READ_UNIT 65536
 /* Who does not take his answers is not read from: what waits for him stays within bounds. */
 #define UNSENT_MAX 65536
+/* So many connections at a time, and what is larger goes alone. */
+#define BATCH_MAX 128
+#define BATCH_UNIT_MAX 4096
 
 enum { SOCKET_FREE, SOCKET_CONNECTING, SOCKET_OPEN, SOCKET_ENDED, SOCKET_DEAD };
 
 struct socket_conn {
-	/* One cache line, and the next one begins with the handler: all that a message needs. */
+	/* Two cache lines, to within the owner's session, are all that a message needs. */
 	struct loop_watch watch;
 	int fd;
 	int16_t error; /* < 0: a send ran into it; the loop ends the connection with it */
@@ -34,12 +38,13 @@ struct socket_conn {
 	bool nagles, has_sent;
 	bool stamps;
 	bool unread; /* more has come than was read: its peer takes no answers at the moment */
+	bool bulk;   /* the last read was larger than a batch takes */
 	struct buffer in, out; /* what was left over; empty buffers cost nothing */
 	struct net_conn conn;
 	struct loop_deferred deferred, opening;
 	struct socket_conn *next, *prev; /* all that are open */
 };
-_Static_assert(offsetof(struct socket_conn, conn) <= 64, "one line before the handler");
+_Static_assert(offsetof(struct socket_conn, conn.session) <= 88, "40 bytes of the session");
 
 struct socket_listener {
 	struct loop_watch watch;
@@ -51,6 +56,19 @@ struct socket_listener {
 	struct net_listener listener;
 };
 
+/* Bytes of a connection, at an offset of the batch's. */
+struct batch_unit {
+	struct socket_conn *sc;
+	uint32_t at, len;
+};
+
+struct batch_units {
+	unsigned n;
+	uint32_t len;
+	struct batch_unit units[BATCH_MAX];
+	char bytes[BATCH_MAX * 512];
+};
+
 struct net_socket {
 	struct net net;
 	struct pool conns, listeners;
@@ -58,6 +76,11 @@ struct net_socket {
 	struct socket_conn *open;
 	struct socket_listener *listening;
 	char unit[READ_UNIT];
+	/* The batch. */
+	struct loop_deferred after;
+	bool handles_after;          /* it is on the loop's list */
+	struct socket_conn *handled; /* whose bytes are being handled */
+	struct batch_units read, answers;
 };
 
 #define OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -107,7 +130,25 @@ void socket_close(struct net_conn *conn, bool reset);
 void socket_read_all(struct socket_conn *sc, uint32_t events);
 void socket_poke(struct net_conn *conn);
 
+/* How many bytes came; 0: none, and what that means has been done. */
+size_t socket_receive(struct socket_conn *sc, uint32_t events, char *bytes, size_t room);
+void socket_deliver(struct socket_conn *sc, const char *bytes, size_t len);
+/* Keeps what the handler did not take. */
+void socket_keep(struct socket_conn *sc, const char *rest, size_t len);
+
+/* False: it has to be read alone. */
+bool socket_batch_read(struct socket_conn *sc, uint32_t events);
+/* An answer leaves with its batch. False: it has to leave alone. */
+bool socket_batch_answer(struct socket_conn *sc, const char *bytes, size_t len);
+/* What was read so far is handled, and answered, now. */
+void socket_batch_handle(struct net_socket *ns);
+/* The answers leave now. */
+void socket_batch_send(struct net_socket *ns);
+void socket_batch_init(struct net_socket *ns);
+
 int socket_send(struct net_conn *conn, const char *bytes, size_t len);
+/* Past the batch. */
+int socket_send_now(struct socket_conn *sc, const char *bytes, size_t len);
 /* What waited for room. */
 void socket_flush(struct socket_conn *sc);
 

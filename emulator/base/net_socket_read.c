@@ -8,8 +8,7 @@
 
 #define UNITS_PER_TURN 16
 
-/* Keeps what the handler did not take. */
-static void keep_rest(struct socket_conn *sc, const char *rest, size_t len)
+void socket_keep(struct socket_conn *sc, const char *rest, size_t len)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
 
@@ -22,18 +21,18 @@ static void keep_rest(struct socket_conn *sc, const char *rest, size_t len)
 	sc->in.len += (uint32_t)len;
 }
 
-static void deliver(struct socket_conn *sc, const char *bytes, size_t len)
+void socket_deliver(struct socket_conn *sc, const char *bytes, size_t len)
 {
 	struct net_socket *ns = of_net(sc->conn.net);
 
 	if (sc->in.len == 0) {
 		size_t taken = sc->conn.handler->received(&sc->conn, bytes, len, 0);
 		if (sc->state != SOCKET_DEAD && taken < len)
-			keep_rest(sc, bytes + taken, len - taken);
+			socket_keep(sc, bytes + taken, len - taken);
 		return;
 	}
 	size_t fresh = sc->in.len;
-	keep_rest(sc, bytes, len);
+	socket_keep(sc, bytes, len);
 	if (sc->state == SOCKET_DEAD)
 		return;
 	size_t taken = sc->conn.handler->received(&sc->conn, sc->in.at, sc->in.len, fresh);
@@ -62,8 +61,35 @@ static void fetch_soon(const struct socket_conn *sc)
 	if (soon == NULL)
 		return;
 	__builtin_prefetch(soon, 1);
-	__builtin_prefetch(soon + 64, 1);
-	__builtin_prefetch(soon + 128, 1);
+}
+
+size_t socket_receive(struct socket_conn *sc, uint32_t events, char *bytes, size_t room)
+{
+	struct net_socket *ns = of_net(sc->conn.net);
+
+	fetch_soon(sc);
+	ssize_t n = sc->stamps ? socket_receive_stamped(sc, bytes, room)
+			       : recv(sc->fd, bytes, room, 0);
+	if (sc->state == SOCKET_DEAD)
+		return 0;
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			socket_fail(sc, -errno);
+		return 0;
+	}
+	ns->net.stats.reads++;
+	if (n == 0) {
+		/* Shut both ways, and not by us: a reset behind the peer's end. */
+		if (events & EPOLLHUP)
+			socket_fail(sc, -ECONNRESET);
+		else
+			peer_ended(sc);
+		return 0;
+	}
+	ns->net.stats.bytes_in += (uint64_t)n;
+	if (sc->bulk != (n >= BATCH_UNIT_MAX)) /* a line that is not written need not go back */
+		sc->bulk = !sc->bulk;
+	return (size_t)n;
 }
 
 /* True: there may be more. */
@@ -79,28 +105,11 @@ static bool read_unit(struct socket_conn *sc, uint32_t events)
 		socket_fail(sc, -ENOBUFS);
 		return false;
 	}
-	fetch_soon(sc);
-	ssize_t n = sc->stamps ? socket_receive_stamped(sc, ns->unit, room)
-			       : recv(sc->fd, ns->unit, room, 0);
-	if (sc->state == SOCKET_DEAD)
+	size_t n = socket_receive(sc, events, ns->unit, room);
+	if (n == 0)
 		return false;
-	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			socket_fail(sc, -errno);
-		return false;
-	}
-	ns->net.stats.reads++;
-	if (n == 0) {
-		/* Shut both ways, and not by us: a reset behind the peer's end. */
-		if (events & EPOLLHUP)
-			socket_fail(sc, -ECONNRESET);
-		else
-			peer_ended(sc);
-		return false;
-	}
-	ns->net.stats.bytes_in += (uint64_t)n;
-	deliver(sc, ns->unit, (size_t)n);
-	return sc->state == SOCKET_OPEN && ((size_t)n == room || (events & READ_ON));
+	socket_deliver(sc, ns->unit, n);
+	return sc->state == SOCKET_OPEN && (n == room || (events & READ_ON));
 }
 
 void socket_read_all(struct socket_conn *sc, uint32_t events)

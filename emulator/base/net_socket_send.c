@@ -55,6 +55,25 @@ static void leave_at_once(struct socket_conn *sc)
 	sc->nagles = false;
 }
 
+int socket_send_now(struct socket_conn *sc, const char *bytes, size_t len)
+{
+	if (sc->out.len > 0)
+		return queue_rest(sc, bytes, len);
+	/* A first unit leaves at once; the next would wait for its ACK. Most connects send only
+	 * one. */
+	if (sc->nagles && sc->has_sent)
+		leave_at_once(sc);
+	else if (sc->nagles)
+		sc->has_sent = true;
+	ssize_t n = send(sc->fd, bytes, len, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return break_off(sc, -errno);
+	if (sc->stamps)
+		socket_take_stamps(sc);
+	size_t sent = n < 0 ? 0 : (size_t)n;
+	return sent < len ? queue_rest(sc, bytes + sent, len - sent) : 0;
+}
+
 int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 {
 	struct socket_conn *sc = of_conn(conn);
@@ -65,18 +84,8 @@ int socket_send(struct net_conn *conn, const char *bytes, size_t len)
 		return sc->error;
 	conn->net->stats.writes++;
 	conn->net->stats.bytes_out += len;
-	if (sc->out.len > 0)
-		return queue_rest(sc, bytes, len);
-	/* A first unit leaves at once; the next would wait for its ACK. Most connects send only
-	 * one. */
-	if (sc->nagles && sc->has_sent)
-		leave_at_once(sc);
-	sc->has_sent = true;
-	ssize_t n = send(sc->fd, bytes, len, MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return break_off(sc, -errno);
-	if (sc->stamps)
-		socket_take_stamps(sc);
-	size_t sent = n < 0 ? 0 : (size_t)n;
-	return sent < len ? queue_rest(sc, bytes + sent, len - sent) : 0;
+	if (socket_batch_answer(sc, bytes, len))
+		return 0;
+	socket_batch_send(of_net(conn->net)); /* in the order in which it was said */
+	return sc->error != 0 ? sc->error : socket_send_now(sc, bytes, len);
 }

@@ -163,7 +163,7 @@ int fleet_new(struct loop *loop, struct net *net, struct events *events,
 	size_t moves = queue_total(config, &late);
 	fleet->config = config;
 	fleet->count = config->targets;
-	fleet->targets = calloc(fleet->count, sizeof(*fleet->targets));
+	fleet->targets = aligned_alloc(CACHE_LINE, fleet->count * sizeof(*fleet->targets));
 	fleet->moves = calloc(moves, sizeof(*fleet->moves));
 	if (fleet->targets == NULL || fleet->moves == NULL)
 		goto fail;

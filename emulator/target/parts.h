@@ -38,16 +38,16 @@ struct target_late_reply {
 struct served {
 	struct target *target;
 	struct held *held; /* units that a fault keeps back */
-	struct net_conn *next, *prev;
-	uint16_t late; /* answers that are still to come */
-	bool ended;    /* the peer sends no more */
-	bool silent;   /* a fault: whatever comes is taken and forgotten */
-	bool gone;     /* closed, though its memory stands to the end of the turn */
-	bool last;     /* the wire's: the connection is closed behind the answer that is sent */
+	uint16_t late;     /* answers that are still to come */
+	bool ended;        /* the peer sends no more */
+	bool silent;       /* a fault: whatever comes is taken and forgotten */
+	bool gone;         /* closed, though its memory stands to the end of the turn */
+	bool last;         /* the wire's: the connection is closed behind the answer that is sent */
 	/* Of one that registers: what happened while its program stood still, or it was off the
 	 * air. */
 	bool opened, expired;
 	_Alignas(8) unsigned char wire[SERVED_WIRE_BYTES];
+	struct net_conn *next, *prev; /* last: no message looks at them */
 };
 _Static_assert(sizeof(struct served) <= NET_SESSION_BYTES, "a session fits its connection");
 

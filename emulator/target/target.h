@@ -105,9 +105,11 @@ struct target_move {
 	int64_t duration_ns; /* activate */
 };
 
+#define CACHE_LINE 64
+
 struct target {
-	/* What a ping touches comes first: a fleet is larger than a cache. */
-	struct target_env *env;
+	/* What a ping touches stands in one line: a fleet is larger than a cache. */
+	_Alignas(CACHE_LINE) struct target_env *env;
 	const struct target_group *group;
 	const char *name;
 	struct target_faults *faults; /* NULL: it never had any */

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define LOOPBACK UINT32_C(0x7f000001)
-#define BED_SIDES 64
+#define BED_SIDES 320
 #define BED_PATIENCE_NS (20 * NS_PER_S)
 
 struct bed;

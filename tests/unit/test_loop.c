@@ -277,6 +277,34 @@ Test(loop, soon_is_before_the_next_handler)
 	close(b.fd);
 }
 
+static void watch_wants_it_after(struct loop_watch *watch, uint32_t events)
+{
+	watch_ready(watch, events);
+	loop_after(&loop, &quick.deferred);
+}
+
+/* Also behind a stop: what it works on was taken from a descriptor that does not report it again.
+ */
+Test(loop, after_is_behind_all_handlers_and_before_what_was_put_off)
+{
+	struct actor a, b;
+
+	actor_init(&a, 'a');
+	actor_init(&b, 'b');
+	actor_init(&quick, 'q');
+	quick.deferred.run = soon_runs;
+	make_ready(&a);
+	make_ready(&b);
+	a.watch.ready = watch_wants_it_after;
+	a.defers = true;
+	b.stops = true;
+	cr_assert_eq(loop_run(&loop, TIMERS_NEVER), 0);
+	cr_expect_str_eq(story, "abQA");
+	cr_expect_eq(loop.turns, 1);
+	close(a.fd);
+	close(b.fd);
+}
+
 /* Put off before the loop runs, with nothing else to wake it. */
 Test(loop, what_was_put_off_outside_a_turn)
 {
