@@ -23,7 +23,7 @@
 #define UNSENT_MAX 65536
 /* So many connections at a time, and what is larger goes alone. */
 #define BATCH_MAX 128
-#define BATCH_UNIT_MAX 4096
+#define BATCH_UNIT_MAX 1024
 
 enum { SOCKET_FREE, SOCKET_CONNECTING, SOCKET_OPEN, SOCKET_ENDED, SOCKET_DEAD };
 

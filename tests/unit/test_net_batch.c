@@ -277,7 +277,7 @@ Test(net_batch, small_and_large_reads_of_one_connection)
 
 	connect_all(2);
 	for (int i = 0; i < 50; i++) {
-		size_t len = i % 3 == 0 ? sizeof(big) : i % 3 == 1 ? 4096 : 100;
+		size_t len = i % 3 == 0 ? sizeof(big) : i % 3 == 1 ? 1024 : 100;
 		memset(big, 'a' + i % 26, len);
 		plain_send(peer[0], big, len);
 		plain_send(peer[1], "x", 1);
