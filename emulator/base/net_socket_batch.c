@@ -18,6 +18,8 @@
  * connection, or ends it, pushes it out first.
  */
 
+#define AHEAD 2
+
 static bool has_room(const struct batch_units *units, size_t len)
 {
 	return units->n < BATCH_MAX && sizeof(units->bytes) - units->len >= len;
@@ -57,6 +59,14 @@ bool socket_batch_answer(struct socket_conn *sc, const char *bytes, size_t len)
 	return true;
 }
 
+/* What lay there since it was read has had time to leave the nearest cache. */
+static void fetch(const struct socket_conn *sc)
+{
+	__builtin_prefetch(sc->conn.session, 1);
+	if (sc->conn.soon != NULL)
+		__builtin_prefetch(sc->conn.soon, 1);
+}
+
 void socket_batch_handle(struct net_socket *ns)
 {
 	struct batch_units *read = &ns->read;
@@ -64,6 +74,8 @@ void socket_batch_handle(struct net_socket *ns)
 	for (unsigned i = 0; i < read->n; i++) {
 		const struct batch_unit *unit = &read->units[i];
 
+		if (i + AHEAD < read->n)
+			fetch(read->units[i + AHEAD].sc);
 		/* The handler of one before it may have closed it. */
 		if (unit->sc->state != SOCKET_OPEN)
 			continue;
