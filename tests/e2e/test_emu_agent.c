@@ -299,7 +299,8 @@ Test(emu_agent, a_second_of_the_same_name)
 
 Test(emu_agent, the_manager_pings_and_waits)
 {
-	start_master("ping_interval = \"50ms\"; ping_timeout = \"200ms\";", "then = \"stay\";", "");
+	start_master("ping_interval = \"50ms\"; ping_timeout = \"1500ms\";", "then = \"stay\";",
+		     "");
 	dial_as("target_1", "secret of target_1");
 	agent_expect(QN_AGENT_MANAGER_HELLO, NULL);
 	for (int i = 0; i < 3; i++) {
@@ -318,7 +319,7 @@ Test(emu_agent, the_manager_pings_and_waits)
 
 Test(emu_agent, an_agent_pings_and_waits)
 {
-	agent_fleet("", "ping_interval = \"50ms\"; ping_timeout = \"200ms\";");
+	agent_fleet("", "ping_interval = \"50ms\"; ping_timeout = \"1500ms\";");
 	agent_welcome();
 	agent_expect(QN_AGENT_PING, NULL);
 	agent_gone();
@@ -419,7 +420,7 @@ Test(emu_agent, hellos_that_are_none)
 {
 	char unit[64];
 
-	agent_fleet("", "hello_timeout = \"100ms\";");
+	agent_fleet("", "hello_timeout = \"1500ms\";");
 	agent_accept();
 	agent_expect(QN_AGENT_HELLO, "secret of target_1");
 	agent_gone(); /* it has waited long enough */
