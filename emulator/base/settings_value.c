@@ -245,6 +245,8 @@ static void store_string(struct settings *settings, const struct settings_at *at
 		*field = value->text;
 }
 
+#define WORDS_TOLD_MAX 16
+
 static void store_word(struct settings *settings, const struct settings_at *at,
 		       const struct setting *setting, const struct settings_value *value,
 		       int *field)
@@ -259,6 +261,16 @@ static void store_word(struct settings *settings, const struct settings_at *at,
 			return;
 		}
 	const char *nearest = settings_nearest(value->text, setting->words);
+	size_t n = 0;
+
+	while (setting->words[n] != NULL)
+		n++;
+	/* A wall of words would hide the one that was meant. */
+	if (nearest != NULL && n > WORDS_TOLD_MAX) {
+		settings_fail(settings, at, "%s is unknown; did you mean \"%s\"? It is one of %zu",
+			      value->written, nearest, n);
+		return;
+	}
 	char *words = settings_words(setting->words, " or ");
 
 	settings_fail(settings, at, "%s is unknown; expected %s%s%s%s", value->written, words,

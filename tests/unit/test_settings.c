@@ -274,6 +274,37 @@ Test(settings, lists_that_must_not_be_empty)
 	settings_free(settings);
 }
 
+Test(settings, a_word_among_many)
+{
+	struct many {
+		int kind;
+	} many;
+	static const char *const WORDS[] = { "a0", "a1", "a2", "a3",   "a4",    "a5",    "a6",
+					     "a7", "a8", "a9", "b0",   "b1",    "b2",    "b3",
+					     "b4", "b5", "b6", "drop", "delay", "reset", NULL };
+	static const struct setting SETTINGS[] = {
+		{ .name = "kind", .kind = SETTING_WORD, .words = WORDS, .def = "drop" },
+		{ .name = NULL },
+	};
+	static const struct setting_table TABLE = { .title = "many",
+						    .size = sizeof(struct many),
+						    .settings = SETTINGS,
+						    .origin_offset = SIZE_MAX };
+	struct settings *settings = settings_load_text("kind = \"dely\";", "x.cfg", NULL, 0, &TABLE,
+						       &many);
+	char *errors = errors_of(settings);
+
+	cr_expect_str_eq(errors, "x.cfg:1: kind: \"dely\" is unknown; did you mean \"delay\"? "
+				 "It is one of 20\n");
+	free(errors);
+	settings_free(settings);
+	settings = settings_load_text("kind = \"zzzz\";", "x.cfg", NULL, 0, &TABLE, &many);
+	errors = errors_of(settings);
+	cr_expect_not_null(strstr(errors, "expected \"a0\", \"a1\""), "%s", errors);
+	free(errors);
+	settings_free(settings);
+}
+
 Test(settings, unknown_settings)
 {
 	static const struct error_case CASES[] = {
