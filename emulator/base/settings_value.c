@@ -267,7 +267,8 @@ static void store_word(struct settings *settings, const struct settings_at *at,
 		n++;
 	/* A wall of words would hide the one that was meant. */
 	if (nearest != NULL && n > WORDS_TOLD_MAX) {
-		settings_fail(settings, at, "%s is unknown; did you mean \"%s\"? It is one of %zu",
+		settings_fail(settings, at,
+			      "%s is unknown (did you mean \"%s\"?); expected one of %zu words",
 			      value->written, nearest, n);
 		return;
 	}

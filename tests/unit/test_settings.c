@@ -294,8 +294,8 @@ Test(settings, a_word_among_many)
 						       &many);
 	char *errors = errors_of(settings);
 
-	cr_expect_str_eq(errors, "x.cfg:1: kind: \"dely\" is unknown; did you mean \"delay\"? "
-				 "It is one of 20\n");
+	cr_expect_str_eq(errors, "x.cfg:1: kind: \"dely\" is unknown (did you mean \"delay\"?); "
+				 "expected one of 20 words\n");
 	free(errors);
 	settings_free(settings);
 	settings = settings_load_text("kind = \"zzzz\";", "x.cfg", NULL, 0, &TABLE, &many);
