@@ -56,11 +56,8 @@ static void peer_ended(struct socket_conn *sc)
 
 static void fetch_soon(const struct socket_conn *sc)
 {
-	const char *soon = sc->conn.soon;
-
-	if (soon == NULL)
-		return;
-	__builtin_prefetch(soon, 1);
+	if (sc->conn.soon != NULL)
+		__builtin_prefetch(sc->conn.soon, 1);
 }
 
 size_t socket_receive(struct socket_conn *sc, uint32_t events, char *bytes, size_t room)
